@@ -1,0 +1,193 @@
+"""Frozen, validated configuration sections; every name carries its unit.
+
+Nothing here reads the environment: `arbml.settings` does, and only entry points import that. Everything else takes the
+section it needs as an argument. To change a field, build a new section with `changed`.
+"""
+
+from pathlib import Path
+from typing import Any, Literal, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
+
+
+class Section(BaseModel):
+    """Base of all sections: immutable, and an unknown field is an error."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=())
+
+
+S = TypeVar("S", bound=Section)
+
+
+def changed(section: S, **changes: Any) -> S:
+    """Return a validated copy of `section` with `changes` applied.
+
+    >>> changed(TrainingConfig(), seed=7).seed
+    7
+    """
+    return type(section).model_validate({**section.model_dump(), **changes})
+
+
+class CollectionConfig(Section):
+    """How ticks are collected and how long they are kept."""
+
+    enabled: bool = Field(True, description="collect at all")
+    interval_ms: int = Field(5000, ge=1000, description="pause between two collections, ms")
+    history_days: int = Field(30, ge=1, description="history that a training reads, days")
+    batch_size: int = Field(100, ge=1, description="rows in one write")
+    retention_days: int = Field(90, ge=1, description="rows older than this may be deleted, days")
+
+
+class StoreConfig(Section):
+    """Where ticks, executions, predictions and alerts are kept."""
+
+    connection_string: SecretStr | None = Field(None, description="PostgreSQL URL; without it SQLite under the home")
+
+
+class LstmConfig(Section):
+    """The price predictor."""
+
+    enabled: bool = True
+    sequence_length: int = Field(60, ge=10, description="ticks in one input sequence")
+    horizons_s: tuple[int, ...] = Field((5, 10, 15, 30), description="forecast horizons, s, increasing")
+    quantiles: tuple[float, float, float] = Field((0.05, 0.5, 0.95), description="forecast quantiles: lower, median, upper")
+    units: tuple[int, ...] = Field((48,), description="LSTM layer sizes")
+    dropout: float = Field(0.1, ge=0, lt=1)
+    retrain_interval_hours: int = Field(24, ge=1)
+    min_samples: int = Field(1000, ge=10, description="labelled sequences needed to train")
+    max_samples: int = Field(12_000, ge=100, description="sequences used in one fit, spread evenly over the period")
+
+    @field_validator("horizons_s")
+    @classmethod
+    def _increasing(cls, value: tuple[int, ...]) -> tuple[int, ...]:
+        if not value or any(h < 1 for h in value) or list(value) != sorted(set(value)):
+            raise ValueError("horizons must be positive whole seconds in increasing order, e.g. 5,10,15,30")
+        return value
+
+
+class ScorerConfig(Section):
+    """The opportunity scorer."""
+
+    enabled: bool = True
+    confidence_threshold: float = Field(0.7, ge=0, le=1, description="success probability needed to EXECUTE")
+    retrain_interval_days: int = Field(7, ge=1)
+    min_samples: int = Field(500, ge=10, description="labelled opportunities needed to train")
+    min_positive: int = Field(30, ge=2, description="successes (and as many non-successes) needed to train")
+    trees: int = Field(200, ge=10)
+    max_depth: int = Field(10, ge=1)
+    min_samples_leaf: int = Field(20, ge=1)
+
+
+class VolatilityConfig(Section):
+    """The volatility predictor."""
+
+    enabled: bool = True
+    window_minutes: int = Field(5, ge=1, description="horizon of the evaluated forecast and of the realized-volatility baseline")
+    retrain_interval_hours: int = Field(24, ge=1)
+    min_samples: int = Field(500, ge=100, description="returns needed to fit")
+    max_samples: int = Field(20_000, ge=500, description="latest returns used in one fit")
+
+
+class InferenceConfig(Section):
+    """The service."""
+
+    max_latency_ms: int = Field(100, ge=10, description="budget of one request; later ones get the baseline")
+    batch_size: int = Field(10, ge=1, description="opportunities in one micro-batch")
+    cache_ttl_ms: int = Field(1000, ge=0, description="age up to which an identical question gets the same answer")
+    fallback_mode: Literal["baseline", "skip"] = "baseline"
+    max_model_age_hours: int = Field(24 * 14, ge=1, description="older models abstain")
+    max_tick_age_ms: int = Field(60_000, ge=1000, description="older market state abstains")
+    host: str = "127.0.0.1"
+    port: int = Field(3000, ge=0, le=65535, description="0 takes any free port")
+
+
+class TrainingConfig(Section):
+    """How models are trained and evaluated."""
+
+    validation_split: float = Field(0.2, gt=0, le=0.5, description="part of each training period kept for early stopping and calibration")
+    test_split: float = Field(0.1, gt=0, le=0.3, description="part of the whole period that each test block takes")
+    folds: int = Field(3, ge=1, le=5, description="walk-forward test blocks, the last of which decides promotion")
+    embargo_s: int = Field(60, ge=0, description="gap kept between training and test, s")
+    patience: int = Field(10, ge=1, description="epochs without improvement before stopping")
+    learning_rate: float = Field(0.001, gt=0, le=0.1)
+    batch_size: int = Field(32, ge=1)
+    max_epochs: int = Field(100, ge=1)
+    seed: int = Field(42, ge=0)
+    use_gpu: bool = False
+    threads: int = Field(2, ge=1, description="threads that one library may use in a fit")
+
+
+class CostsConfig(Section):
+    """What an arbitrage costs, and when it lands. One unit: the quote token of the pair."""
+
+    gas_units_base: int = Field(60_000, ge=0, description="gas of the transaction itself and the executor's own work")
+    gas_units_per_leg: int = Field(90_000, ge=0, description="gas of one swap")
+    revert_gas_fraction: float = Field(0.7, ge=0, le=1, description="part of the gas that a reverted attempt still pays")
+    native_price_quote: float | None = Field(None, gt=0, description="price of the gas token in quote; without it, the pair's own price if its base is the gas token")
+    native_symbols: tuple[str, ...] = Field(("ETH", "WETH"), description="bases that are the gas token")
+    default_gas_price_gwei: float = Field(20.0, ge=0, description="used, and said so, where no tick carries a gas price")
+    inclusion_delay_ms: int = Field(5000, ge=0, description="decision to inclusion")
+    notional_quote: float = Field(1000.0, gt=0, description="amount in where the pool depth is unknown, quote")
+    max_amount_quote: float = Field(50_000.0, gt=0, description="most that one opportunity may put in, quote")
+
+
+class PromotionConfig(Section):
+    """When a challenger becomes champion."""
+
+    confidence: float = Field(0.95, gt=0.5, lt=1, description="one-sided confidence that it is better")
+    min_samples: int = Field(100, ge=10, description="paired test samples needed")
+    bootstrap_rounds: int = Field(2000, ge=200)
+
+
+class MonitorConfig(Section):
+    """Thresholds of the live monitor and the drift report."""
+
+    min_accuracy: float = Field(0.7, ge=0, le=1)
+    max_latency_ms: float = Field(100, gt=0)
+    max_error_rate: float = Field(0.05, ge=0, le=1)
+    max_drift: float = Field(0.3, ge=0, description="share of features that may drift")
+    window: int = Field(1000, ge=10, description="latest predictions looked at")
+    feature_drift_psi: float = Field(0.2, gt=0, description="population stability index above which one feature has drifted")
+
+
+class RegistryConfig(Section):
+    """Where runs, versions and exported models are kept."""
+
+    tracking_uri: str | None = Field(None, description="MLflow server; without it SQLite under the home")
+    models_path: Path = Field(Path("./models"), description="where promoted models are exported for the Bento")
+
+
+class RedisConfig(Section):
+    """Optional live fan-out."""
+
+    host: str | None = None
+    port: int = Field(6379, ge=1, le=65535)
+
+
+class Config(Section):
+    """All sections, and the home under which everything is written."""
+
+    home: Path = Field(Path(".arbml"), description="everything arbml writes goes under this folder")
+    collection: CollectionConfig = CollectionConfig()
+    store: StoreConfig = StoreConfig()
+    lstm: LstmConfig = LstmConfig()
+    scorer: ScorerConfig = ScorerConfig()
+    volatility: VolatilityConfig = VolatilityConfig()
+    inference: InferenceConfig = InferenceConfig()
+    training: TrainingConfig = TrainingConfig()
+    costs: CostsConfig = CostsConfig()
+    promotion: PromotionConfig = PromotionConfig()
+    monitor: MonitorConfig = MonitorConfig()
+    registry: RegistryConfig = RegistryConfig()
+    redis: RedisConfig = RedisConfig()
+
+    @model_validator(mode="after")
+    def _blocks_fit(self) -> "Config":
+        if self.training.test_split * self.training.folds > 0.7:
+            raise ValueError("training.test_split x training.folds leaves less than 30 % of the period to train on")
+        return self
+
+    @property
+    def home_path(self) -> Path:
+        """The home as an absolute path."""
+        return self.home.expanduser().absolute()
