@@ -82,7 +82,7 @@ class VolatilityConfig(Section):
     """The volatility predictor."""
 
     enabled: bool = True
-    window_minutes: int = Field(5, ge=1, description="horizon of the evaluated forecast and of the realized-volatility baseline")
+    window_minutes: int = Field(5, ge=1, description="horizon of the evaluated forecast, lookback of its baseline")
     retrain_interval_hours: int = Field(24, ge=1)
     min_samples: int = Field(500, ge=100, description="returns needed to fit")
     max_samples: int = Field(20_000, ge=500, description="latest returns used in one fit")
@@ -104,7 +104,7 @@ class InferenceConfig(Section):
 class TrainingConfig(Section):
     """How models are trained and evaluated."""
 
-    validation_split: float = Field(0.2, gt=0, le=0.5, description="part of each training period kept for early stopping and calibration")
+    validation_split: float = Field(0.2, gt=0, le=0.5, description="part of each training period kept for calibration")
     test_split: float = Field(0.1, gt=0, le=0.3, description="part of the whole period that each test block takes")
     folds: int = Field(3, ge=1, le=5, description="walk-forward test blocks, the last of which decides promotion")
     embargo_s: int = Field(60, ge=0, description="gap kept between training and test, s")
@@ -123,7 +123,9 @@ class CostsConfig(Section):
     gas_units_base: int = Field(60_000, ge=0, description="gas of the transaction itself and the executor's own work")
     gas_units_per_leg: int = Field(90_000, ge=0, description="gas of one swap")
     revert_gas_fraction: float = Field(0.7, ge=0, le=1, description="part of the gas that a reverted attempt still pays")
-    native_price_quote: float | None = Field(None, gt=0, description="price of the gas token in quote; without it, the pair's own price if its base is the gas token")
+    native_price_quote: float | None = Field(
+        None, gt=0, description="price of the gas token in quote; without it, the pair's price if its base is the gas token"
+    )
     native_symbols: tuple[str, ...] = Field(("ETH", "WETH"), description="bases that are the gas token")
     default_gas_price_gwei: float = Field(20.0, ge=0, description="used, and said so, where no tick carries a gas price")
     inclusion_delay_ms: int = Field(5000, ge=0, description="decision to inclusion")

@@ -6,7 +6,7 @@ of knowing: `ts_known_ms`, ties by `ts_ms`, block, log index, venue, pair.
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import pandas as pd
@@ -14,9 +14,9 @@ import pandas as pd
 from arbml.errors import SchemaError
 from arbml.market import Tick
 
-TickFrame = pd.DataFrame
-ExecutionFrame = pd.DataFrame
-FeatureFrame = pd.DataFrame
+TickFrame: TypeAlias = pd.DataFrame
+ExecutionFrame: TypeAlias = pd.DataFrame
+FeatureFrame: TypeAlias = pd.DataFrame
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +64,8 @@ class Schema:
         for column in self.columns:
             if column.name not in df_.columns:
                 if column.required:
-                    raise SchemaError(f"{where}: column '{column.name}' is missing; it has {', '.join(map(str, df_.columns)) or 'no columns'}")
+                    has = ", ".join(map(str, df_.columns)) or "no columns"
+                    raise SchemaError(f"{where}: column '{column.name}' is missing; it has {has}")
                 out[column.name] = _absent(column, len(df_))
                 continue
             out[column.name] = _checked(df_[column.name], column, where)
