@@ -1,7 +1,8 @@
 """Reads the environment and `.env` into a `Config`; only entry points (cli, flows, bentos) import this.
 
 Every field of every section is `ML_<SECTION>__<FIELD>`, for instance `ML_LSTM__SEQUENCE_LENGTH=60`; lists are
-comma-separated or JSON. The promised short names are in `SHORT_NAMES`. The environment wins over `.env`. An unknown `ML_*` name stops the start.
+comma-separated or JSON. The promised short names are in `SHORT_NAMES`. The environment wins over `.env`. An unknown
+`ML_*` name stops the start.
 """
 
 import difflib
