@@ -16,7 +16,11 @@
     |  |- FeatureSetMismatch    the model was trained on another feature set than the running code computes
     |  +- TrainingDiverged      the fit gave NaN or did not converge
     |- RegistryError            no such version or alias, or the registry cannot be reached
-    +- ServiceError             the served Bento did not start, stop or answer
+    |- ServiceError             the served Bento did not start, stop or answer
+    +- RequestError             the service refuses a request; carries field and mend
+       |- InvalidRequest        the client must change the request
+       |- RequestConflict       the same request id was used before for something else
+       +- NotReady              the service is starting or stopping; ask again
 
 Each message is one line: what is wrong, where, and how to mend it. HTTP statuses and exit codes are decided at the
 edges (`bentos`, `arbml.cli`), never here.
@@ -112,3 +116,32 @@ class RegistryError(ArbmlError):
 
 class ServiceError(ArbmlError):
     """The served Bento did not start, stop or answer as it should."""
+
+
+class RequestError(ArbmlError):
+    """The service refuses a request.
+
+    Args:
+        message: what is wrong.
+        field: where, as a path into the request, e.g. "legs[0].price"; empty for the request as a whole.
+        mend: what the client can do about it.
+    """
+
+    def __init__(self, message: str, field: str = "", mend: str = "") -> None:
+        super().__init__(f"{field}: {message}" if field else message)
+        self.message, self.field, self.mend = message, field, mend
+
+    def __reduce__(self) -> tuple[type["RequestError"], tuple[str, str, str]]:
+        return type(self), (self.message, self.field, self.mend)
+
+
+class InvalidRequest(RequestError):
+    """A field of the request is missing, unknown, or has a value that it cannot have."""
+
+
+class RequestConflict(RequestError):
+    """The request id was used before, with another content."""
+
+
+class NotReady(RequestError):
+    """The service is warming up or shutting down."""
