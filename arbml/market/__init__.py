@@ -1,5 +1,9 @@
 """What is traded and what it costs: the types that travel, AMM mathematics, costs, and the finder."""
 
+from arbml.market.amm import amount_out, buy_base, optimal_two_pool, sell_base, spot_price, virtual_reserves
+from arbml.market.book import PoolBook, pool_of
+from arbml.market.costs import gas_cost_quote, gas_price_gwei, gas_units, native_price, revert_cost
+from arbml.market.finder import find_opportunities, reprice
 from arbml.market.types import (
     Execution,
     Leg,
@@ -23,6 +27,7 @@ __all__ = [
     "Opportunity",
     "Outcome",
     "Pool",
+    "PoolBook",
     "Prediction",
     "PriceForecast",
     "Recommendation",
@@ -31,5 +36,19 @@ __all__ = [
     "Tick",
     "Variant",
     "VolatilityForecast",
+    "amount_out",
+    "buy_base",
+    "find_opportunities",
+    "gas_cost_quote",
+    "gas_price_gwei",
+    "gas_units",
+    "native_price",
     "opportunity_from_dict",
+    "optimal_two_pool",
+    "pool_of",
+    "reprice",
+    "revert_cost",
+    "sell_base",
+    "spot_price",
+    "virtual_reserves",
 ]
