@@ -1,0 +1,69 @@
+"""`arbml collect`."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from arbml.cli.output import Output
+from arbml.cli.session import session
+
+collect = typer.Typer(help="Collect ticks and executions into the store.", no_args_is_help=True, rich_markup_mode=None)
+
+
+def add_commands(app: typer.Typer) -> None:
+    """Hang the group into the application."""
+    app.add_typer(collect, name="collect")
+
+
+@collect.command("sim")
+def sim(
+    context: typer.Context,
+    seed: Annotated[int, typer.Option(help="The same seed gives the same market.")] = 1,
+    hours: Annotated[float, typer.Option(min=0.01, max=24 * 366, help="Length of the market, hours.")] = 24.0,
+) -> None:
+    """Collect from the market simulator."""
+    from flows.sources import SimulatorSource
+
+    _collect(context.obj, [SimulatorSource(seed=seed, hours=hours)])
+
+
+@collect.command("file")
+def file(
+    context: typer.Context,
+    paths: Annotated[list[Path], typer.Argument(help="Parquet or CSV tick files.", metavar="FILE...")],
+    column_map: Annotated[
+        str | None, typer.Option("--map", help="Column map: a shipped name, a TOML or JSON file, or text such as 'ts_ms=time'.")
+    ] = None,
+    executions: Annotated[Path | None, typer.Option(help="Parquet or CSV with what the bot did.")] = None,
+    sort: Annotated[bool, typer.Option("--sort", help="Put unsorted rows into order instead of refusing them.")] = False,
+    dedupe: Annotated[bool, typer.Option("--dedupe", help="Keep the first of equal rows instead of refusing them.")] = False,
+) -> None:
+    """Collect recorded ticks (and executions) from files; see docs/data.md for the format and the column maps."""
+    from flows.sources import FileSource
+
+    sources = [
+        FileSource(path=path, column_map=column_map, executions=executions if i == 0 else None, sort=sort, dedupe=dedupe)
+        for i, path in enumerate(paths)
+    ]
+    _collect(context.obj, sources)
+
+
+def _collect(out: Output, sources: list[object]) -> None:
+    from arbml.clock import iso
+
+    with session(out):
+        from flows.collect import collect_flow
+
+        reports = collect_flow(sources)
+    rows = [
+        (r.source, ", ".join(r.streams), r.new, r.known, r.executions_new, iso(r.start_ms), iso(r.end_ms), round(r.seconds, 2))
+        for r in reports
+    ]
+    out.table("collected", ("source", "streams", "new ticks", "known ticks", "new executions", "from", "to", "s"), rows)
+    for report in reports:
+        if report.conflicting:
+            out.line(f"{report.conflicting} ticks of {report.source} differ from what the store already knew; the stored ones stay")
+    out.line("next: arbml validate")
+    out.fact(collected=reports)
+    out.finish()

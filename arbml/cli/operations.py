@@ -1,0 +1,109 @@
+"""`arbml schedule`, `retrain`, `status` and `doctor`."""
+
+from typing import Annotated
+
+import typer
+
+from arbml.cli.output import Output
+from arbml.cli.session import session
+from arbml.cli.steps import KINDS, Model, known, show_decisions
+from arbml.errors import ArbmlError, ConfigError
+
+
+def add_commands(app: typer.Typer) -> None:
+    """Hang the commands into the application."""
+    for command in (schedule, retrain, status, doctor):
+        app.command()(command)
+
+
+def schedule(
+    context: typer.Context,
+    cron: Annotated[
+        list[str] | None, typer.Option(help="Another schedule for a model, e.g. --cron 'lstm=0 */6 * * *'; UTC; may be given again.")
+    ] = None,
+) -> None:
+    """Serve the retraining deployments (LSTM daily, scorer weekly, volatility daily) until Ctrl-C."""
+    out: Output = context.obj
+    crons = dict(_cron(text) for text in cron or ())
+    with session(out, long_lived=True):
+        from flows.deployments import deployments, serve_deployments
+
+        found = deployments(crons)
+        out.table("deployments (UTC)", ("deployment", "schedule"), [(d.name, d.when) for d in found])
+        out.line("running; Ctrl-C stops it. Missed runs are dropped; one run a model at a time.")
+        serve_deployments(found)
+
+
+def retrain(context: typer.Context, model: Model) -> None:
+    """Train MODEL on the latest data now and promote it if it is better; the same flow that the schedule runs."""
+    out: Output = context.obj
+    known(model)
+    with session(out):
+        from flows.retrain import retrain as retrain_flow
+
+        done = retrain_flow(model)
+    show_decisions(out, {model: done.decision})
+    for note in done.notes:
+        out.line(f"note: {note}")
+    out.line("next: arbml build && arbml serve")
+    out.fact(retrained=done)
+    out.finish()
+
+
+def status(context: typer.Context) -> None:
+    """Show data, models, versions, their age, the last decision on each, and the jobs of a running scheduler."""
+    out: Output = context.obj
+    from arbml.clock import SystemClock, iso
+    from arbml.registry import Registry
+    from arbml.settings import load_settings
+    from arbml.store import Store
+    from flows.server import recent_runs, running_server
+
+    config = load_settings()
+    now_ms = SystemClock().now_ms()
+    stats = Store.open(config.store, config.home_path).ticks.stats()
+    newest = iso(stats.newest_ms) if stats.newest_ms else "none"
+    out.line(f"home {config.home_path}: {stats.rows} ticks of {stats.streams} streams, newest {newest}")
+    registry = Registry(config.registry, config.home_path)
+    registry.start()
+    rows, models = [], {}
+    for kind in KINDS:
+        champion, challenger = registry.champion(kind), registry.challenger(kind)
+        last = (registry.history(kind) or [None])[-1]
+        age_h = round((now_ms - champion.created_ms) / 3_600_000, 1) if champion else None
+        rows.append((kind, f"v{champion.number}" if champion else "baseline", age_h, f"v{challenger.number}" if challenger else None,
+                     f"{last.action} v{last.number}: {last.reason}" if last else None))
+        models[kind] = {"champion": champion, "challenger": challenger, "last": last}
+    out.table("models", ("model", "serves", "age h", "challenger", "last decision"), rows)
+    url = running_server(config.home_path)
+    runs = recent_runs(url) if url else []
+    if url:
+        out.table(f"latest jobs ({url})", ("flow", "run", "state", "started"), runs)
+    else:
+        out.line("no scheduler is running; arbml schedule starts one")
+    out.fact(home=str(config.home_path), ticks=stats, models=models, scheduler=url, jobs=runs)
+    out.finish()
+
+
+def doctor(context: typer.Context) -> None:
+    """Check what arbml depends on, each finding with its mend; exit 1 if something is broken."""
+    out: Output = context.obj
+    from arbml.cli.checks import run_checks
+    from arbml.settings import load_settings
+
+    checks = run_checks(load_settings())
+    for check in checks:
+        out.line(f"{'ok  ' if check.ok else 'FAIL'} {check.name}: {check.found}" + ("" if check.ok else f" -- {check.mend}"))
+    out.fact(checks=checks)
+    out.finish()
+    broken = [check for check in checks if not check.ok]
+    if broken:
+        raise ArbmlError(f"{len(broken)} of {len(checks)} checks failed: " + ", ".join(check.name for check in broken))
+
+
+def _cron(text: str) -> tuple[str, str]:
+    kind, equals, cron = text.partition("=")
+    if not equals or kind not in KINDS or len(cron.split()) != 5:
+        raise ConfigError(f"--cron {text!r}: write MODEL=CRON with a model of {', '.join(KINDS)} and five cron fields, "
+                          "e.g. 'lstm=0 2 * * *'")
+    return kind, cron

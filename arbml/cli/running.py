@@ -1,0 +1,64 @@
+"""`arbml run`: the whole cycle."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from arbml.cli.output import Output
+from arbml.cli.session import session
+from arbml.cli.steps import known, show_decisions
+
+
+def add_commands(app: typer.Typer) -> None:
+    """Hang the command into the application."""
+    app.command()(run)
+
+
+def run(
+    context: typer.Context,
+    ticks: Annotated[list[Path] | None, typer.Option(help="Tick file (Parquet or CSV); may be given again. Without it: the simulator.")] = None,
+    executions: Annotated[Path | None, typer.Option(help="Execution file (Parquet or CSV).")] = None,
+    column_map: Annotated[str | None, typer.Option("--map", help="Column map of the tick files; see docs/data.md.")] = None,
+    models: Annotated[str | None, typer.Option(help="Comma-separated: lstm,scorer,volatility.")] = None,
+    seed: Annotated[int, typer.Option(help="Seed of the simulated market.")] = 1,
+    hours: Annotated[float, typer.Option(min=0.01, max=24 * 366, help="Length of the simulated market, hours.")] = 24.0,
+    horizons: Annotated[
+        str | None, typer.Option("--horizons-s", help="Forecast horizons in seconds, e.g. 60,120,300 for minute data.")
+    ] = None,
+) -> None:
+    """One whole cycle: collect, validate, build features, train, evaluate, promote, drift, build the Bento, serve, predict."""
+    import os
+
+    from flows.sources import FileSource, SimulatorSource, Source
+
+    out: Output = context.obj
+    kinds = tuple(name.strip() for name in models.split(",") if name.strip()) if models else ()
+    for kind in kinds:
+        known(kind)
+    if horizons:
+        os.environ["ML_LSTM__HORIZONS_S"] = horizons
+    sources: list[Source] = [
+        FileSource(path=path, column_map=column_map, executions=executions if i == 0 else None) for i, path in enumerate(ticks or [])
+    ] or [SimulatorSource(seed=seed, hours=hours)]
+    with session(out):
+        from flows.cycle import cycle
+
+        done = cycle(sources, kinds)
+    out.table("steps", ("step", "what came of it", "s", "peak MB"), [(s.name, s.detail, s.seconds, s.peak_mb) for s in done.steps])
+    out.table("figures on the last test block (model beside baseline)", ("model", "metric", "unit", "model", "baseline"), done.figures)
+    out.line("")
+    show_decisions(out, done.decisions)
+    for note in done.notes:
+        out.line(f"note: {note}")
+    prediction = done.prediction
+    out.line("")
+    out.line(f"served over HTTP: {prediction['recommendation']} (variant {prediction['variant']}), success probability "
+             f"{prediction['success_probability']:.3f}, expected profit {prediction['expected_profit']:.2f} {prediction['profit_token']}, "
+             f"answered in {prediction['latency_ms']:.1f} ms")
+    for reason in prediction["reasons"]:
+        out.line(f"  because {reason}")
+    out.table("where to look", ("what", "where"), list(done.paths.items()))
+    out.line("next: arbml serve   (then POST /predict; examples in README.md)")
+    out.fact(**done.to_dict())
+    out.finish()

@@ -1,0 +1,54 @@
+"""One model from the stored data to a decision: what the schedule runs."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from prefect import flow
+from prefect.runtime import flow_run
+from prefect.states import Cancelled
+
+from arbml.promotion import Decision
+from flows.drift import drift_flow
+from flows.features import features_flow
+from flows.promote import promote_flow
+from flows.train import train_flow
+from flows.validate import validate_flow
+from flows.workspace import Selection
+
+GRACE_S = 600
+
+
+@dataclass(frozen=True, slots=True)
+class Retrained:
+    """What a retraining came to."""
+
+    kind: str
+    version: str
+    decision: "Decision | str"
+    notes: tuple[str, ...]
+
+
+@flow(name="retrain")
+def retrain(kind: str) -> Retrained:
+    """Validate, build features, train, promote if better, and report drift of one model.
+
+    A scheduled run that begins more than `GRACE_S` seconds late (the machine slept) ends as Cancelled: the next one is due
+    soon enough, and a pile of them would train the same model again and again.
+    """
+    late_s = _late_s()
+    if late_s > GRACE_S:
+        return Cancelled(message=f"missed by {late_s:.0f} s, dropped; the next run is on schedule")  # type: ignore[return-value]
+    selection = Selection()
+    validate_flow(selection)
+    features_flow(selection)
+    trained = train_flow(kind, selection)
+    decision = promote_flow((kind,), selection)[kind]
+    drift = drift_flow((kind,), selection)
+    notes = (*trained.notes, *(report.text() for report in drift.reports), *drift.notes)
+    return Retrained(kind, str(trained.version), decision, notes)
+
+
+def _late_s() -> float:
+    """Return how late a scheduled run began; 0 for a run that was asked for by hand."""
+    due = flow_run.get_scheduled_start_time() if hasattr(flow_run, "get_scheduled_start_time") else flow_run.scheduled_start_time
+    return (datetime.now(UTC) - due).total_seconds() if due is not None else 0.0
