@@ -1,0 +1,7 @@
+"""Sources of ticks and executions behind one protocol, and the function that collects from them."""
+
+from arbml.collectors.base import Collector
+from arbml.collectors.files import ExecutionFileCollector, FileCollector, read_executions
+from arbml.collectors.maps import ColumnMap, load_map, shipped_maps
+
+__all__ = ["Collector", "ColumnMap", "ExecutionFileCollector", "FileCollector", "load_map", "read_executions", "shipped_maps"]
