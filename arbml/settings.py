@@ -124,3 +124,32 @@ def _explain(error: ValidationError, origin: Mapping[tuple[str, ...], str]) -> s
     rest = len(error.errors()) - 1
     message = first["msg"].removeprefix("Value error, ")
     return f"{name}: {message[0].lower()}{message[1:]}{given}" + (f"; and {rest} more" if rest else "")
+
+
+def example_env() -> str:
+    """Return the text of `.env.example`: every name with its default and what it means.
+
+    Regenerate with `python -c "from arbml.settings import example_env; print(example_env(), end='')" > .env.example`.
+    """
+    lines = [
+        "# Every setting with its default. Copy to .env and uncomment what you change; the environment wins over the file.",
+        "# Lists are comma-separated. An unknown ML_* name stops the start.",
+    ]
+    short = {path: name for name, path in SHORT_NAMES.items()}
+    for section, field in Config.model_fields.items():
+        if not (isinstance(field.annotation, type) and issubclass(field.annotation, Section)):
+            lines += ["", f"# {field.description}", f"#{short[(section,)]}={field.default}"]
+            continue
+        lines += ["", f"# --- {section}: {(field.annotation.__doc__ or '').splitlines()[0].rstrip('.')}"]
+        for name, option in field.annotation.model_fields.items():
+            env = short.get((section, name), f"ML_{section.upper()}__{name.upper()}")
+            lines.append(f"#{env}={_shown(option.default)}" + (f"   # {option.description}" if option.description else ""))
+    return "\n".join(lines) + "\n"
+
+
+def _shown(value: Any) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, tuple):
+        return ",".join(map(str, value))
+    return str(value).lower() if isinstance(value, bool) else str(value)

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from prefect import flow, task
+from prefect.cache_policies import NO_CACHE
 
 from arbml.collectors import CollectReport, collect
 from arbml.errors import TransientError
@@ -23,7 +24,7 @@ def is_transient(_task: Any, _run: Any, state: Any) -> bool:
     return False
 
 
-@task(retries=3, retry_delay_seconds=[2, 10, 60], retry_condition_fn=is_transient)
+@task(cache_policy=NO_CACHE, retries=3, retry_delay_seconds=[2, 10, 60], retry_condition_fn=is_transient)
 def collect_source(source: Source) -> CollectReport:
     """Collect one source to its end. Idempotent: a second time adds nothing."""
     workspace = Workspace()

@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from prefect import flow, task
+from prefect.cache_policies import NO_CACHE
 
 from arbml.features import ParityReport, check_parity, feature_set_id
 from arbml.frames import FeatureFrame
@@ -26,7 +27,7 @@ class FeatureReport:
     path: str
 
 
-@task
+@task(cache_policy=NO_CACHE)
 def build_features(selection: Selection) -> tuple[FeatureFrame, int]:
     """Compute the feature rows of the selected ticks; also how many ticks there were."""
     workspace = Workspace()
@@ -34,7 +35,7 @@ def build_features(selection: Selection) -> tuple[FeatureFrame, int]:
     return workspace.features(ticks), len(ticks)
 
 
-@task
+@task(cache_policy=NO_CACHE)
 def save_features(df: FeatureFrame, ticks: int) -> FeatureReport:
     """Write the rows to `<home>/features/features.parquet`, all or nothing."""
     folder = Workspace().home / "features"

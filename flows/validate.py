@@ -3,6 +3,7 @@
 import json
 
 from prefect import flow, task
+from prefect.cache_policies import NO_CACHE
 
 from arbml.frames import ExecutionFrame, FeatureFrame, TickFrame
 from arbml.validation import ValidationReport, require, validate
@@ -10,7 +11,7 @@ from flows.progress import report
 from flows.workspace import Selection, Workspace
 
 
-@task
+@task(cache_policy=NO_CACHE)
 def validate_frame(df: "TickFrame | FeatureFrame | ExecutionFrame", suite: str) -> ValidationReport:
     """Run one suite and write its report under `<home>/reports`."""
     workspace = Workspace()

@@ -6,7 +6,7 @@ import pytest
 
 from arbml.config import Config
 from arbml.errors import ConfigError
-from arbml.settings import SHORT_NAMES, known_names, load_settings
+from arbml.settings import SHORT_NAMES, example_env, known_names, load_settings
 
 PROMISED = {
     "ML_DATA_COLLECTION_ENABLED": True,
@@ -96,3 +96,14 @@ def test_a_database_password_is_never_shown() -> None:
 def test_sections_are_frozen() -> None:
     with pytest.raises(ValueError, match="frozen"):
         Config().lstm.sequence_length = 3  # type: ignore[misc]
+
+
+def test_the_example_file_is_the_code() -> None:
+    assert Path(".env.example").read_text() == example_env(), "regenerate it: see example_env"
+
+
+def test_the_example_file_uncommented_is_the_default_configuration(tmp_path: Path) -> None:
+    file = tmp_path / ".env"
+    lines = [line[1:].split("   #")[0] for line in example_env().splitlines() if line.startswith("#") and not line.startswith("# ")]
+    file.write_text("\n".join(lines))
+    assert load_settings({}, dotenv=file) == Config()

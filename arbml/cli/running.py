@@ -17,7 +17,9 @@ def add_commands(app: typer.Typer) -> None:
 
 def run(
     context: typer.Context,
-    ticks: Annotated[list[Path] | None, typer.Option(help="Tick file (Parquet or CSV); may be given again. Without it: the simulator.")] = None,
+    ticks: Annotated[
+        list[Path] | None, typer.Option(help="Tick file (Parquet or CSV); may be given again. Without it: the simulator.")
+    ] = None,
     executions: Annotated[Path | None, typer.Option(help="Execution file (Parquet or CSV).")] = None,
     column_map: Annotated[str | None, typer.Option("--map", help="Column map of the tick files; see docs/data.md.")] = None,
     models: Annotated[str | None, typer.Option(help="Comma-separated: lstm,scorer,volatility.")] = None,
