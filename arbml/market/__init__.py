@@ -3,7 +3,7 @@
 from arbml.market.amm import amount_out, buy_base, optimal_two_pool, sell_base, spot_price, virtual_reserves
 from arbml.market.book import PoolBook, pool_of
 from arbml.market.costs import gas_cost_quote, gas_price_gwei, gas_units, native_price, revert_cost
-from arbml.market.finder import find_opportunities, reprice
+from arbml.market.finder import best_opportunity, find_opportunities, reprice
 from arbml.market.types import (
     Execution,
     Leg,
@@ -37,6 +37,7 @@ __all__ = [
     "Variant",
     "VolatilityForecast",
     "amount_out",
+    "best_opportunity",
     "buy_base",
     "find_opportunities",
     "gas_cost_quote",

@@ -6,7 +6,10 @@ UNKNOWN_FEE_BPS = 30.0  # what most pools charge; assuming nothing would invent 
 
 
 class PoolBook:
-    """Latest state by venue and pair. A late tick (older `ts_ms` than the state held) is ignored.
+    """Latest state by venue and pair.
+
+    A tick that is not after the one held (event time, then log index) is late, or the same again: it is ignored, as it is
+    in features and labels.
 
     Args:
         default_fee_bps: fee assumed where a tick states none.
@@ -23,16 +26,17 @@ class PoolBook:
     def __init__(self, default_fee_bps: float = UNKNOWN_FEE_BPS) -> None:
         self._default_fee_bps = default_fee_bps
         self._pools: dict[str, dict[str, Pool]] = {}
+        self._newest: dict[tuple[str, str], tuple[int, int]] = {}
 
     def update(self, tick: Tick) -> Pool:
         """Take in one tick, in the order of knowing; return the state now held for its venue and pair."""
         venues = self._pools.setdefault(tick.pair, {})
-        held = venues.get(tick.venue)
-        if held is not None and tick.ts_ms < held.ts_ms:
-            return held
-        pool = pool_of(tick, self._default_fee_bps)
-        venues[tick.venue] = pool
-        return pool
+        newest = self._newest.get((tick.venue, tick.pair))
+        if newest is not None and (tick.ts_ms, tick.log_index) <= newest:
+            return venues[tick.venue]
+        self._newest[tick.venue, tick.pair] = (tick.ts_ms, tick.log_index)
+        venues[tick.venue] = pool_of(tick, self._default_fee_bps)
+        return venues[tick.venue]
 
     def pools(self, pair: str, now_ms: int, max_age_ms: int | None = None) -> list[Pool]:
         """Return the states of `pair` by venue name, without those that happened more than `max_age_ms` before `now_ms`."""

@@ -1,5 +1,7 @@
 """Latest state by venue and pair."""
 
+from dataclasses import replace
+
 from arbml.market import PoolBook, Tick
 from arbml.market.book import UNKNOWN_FEE_BPS
 
@@ -14,7 +16,8 @@ def test_a_newer_tick_replaces_and_a_late_one_does_not() -> None:
     book.update(tick("a", 1_000, 100.0))
     assert book.update(tick("a", 2_000, 101.0)).price == 101.0
     assert book.update(tick("a", 1_500, 999.0, known_ms=3_000)).price == 101.0
-    assert book.update(tick("a", 2_000, 102.0)).price == 102.0  # same millisecond, known later
+    assert book.update(tick("a", 2_000, 102.0, known_ms=4_000)).price == 101.0  # the same tick collected again
+    assert book.update(replace(tick("a", 2_000, 103.0), log_index=1)).price == 103.0  # later in the same millisecond
 
 
 def test_a_state_carries_all_that_the_tick_shows() -> None:

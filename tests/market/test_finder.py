@@ -8,7 +8,16 @@ from hypothesis import strategies as st
 
 from arbml.config import CostsConfig, changed
 from arbml.errors import ConfigError, DataError
-from arbml.market import Opportunity, Pool, find_opportunities, opportunity_from_dict, optimal_two_pool, reprice, spot_price
+from arbml.market import (
+    Opportunity,
+    Pool,
+    best_opportunity,
+    find_opportunities,
+    opportunity_from_dict,
+    optimal_two_pool,
+    reprice,
+    spot_price,
+)
 
 COSTS = CostsConfig()
 
@@ -44,6 +53,7 @@ def test_profit_terms_add_up_and_none_is_negative_but_the_net(pools: list[Pool],
         assert min(opportunity.fee_cost, opportunity.slippage_cost, opportunity.gas_cost, opportunity.revert_cost) >= 0
         assert opportunity.net_profit <= opportunity.gross_profit
         assert opportunity.route.legs[0].amount_out == opportunity.route.legs[1].amount_in
+    assert best_opportunity(pools, COSTS, ts_ms=5, amount_in=amount) == (found[0] if found else None)
     assert found == sorted(found, key=lambda opportunity: -opportunity.net_profit)
 
 

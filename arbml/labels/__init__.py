@@ -1,0 +1,31 @@
+"""Labels, each with the time at which it became known."""
+
+from arbml.labels.opportunities import LABELS, opportunity_labels
+from arbml.labels.replay import STALE_MS, replay_labels
+from arbml.labels.returns import forward_returns
+from arbml.labels.series import (
+    Series,
+    in_order,
+    observable_horizons,
+    rows_by_stream,
+    spacing_ms,
+    stream_names,
+    stream_series,
+    stream_spacing_ms,
+)
+
+__all__ = [
+    "LABELS",
+    "STALE_MS",
+    "Series",
+    "forward_returns",
+    "in_order",
+    "observable_horizons",
+    "opportunity_labels",
+    "replay_labels",
+    "rows_by_stream",
+    "spacing_ms",
+    "stream_names",
+    "stream_series",
+    "stream_spacing_ms",
+]
