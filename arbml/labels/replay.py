@@ -1,16 +1,17 @@
 """What would have become of opportunities: the market replayed, with the finder that the bot uses."""
 
-from dataclasses import dataclass
+from dataclasses import fields
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from arbml.config import CostsConfig
-from arbml.frames import TickFrame, frame_to_ticks
+from arbml.frames import TickFrame
 from arbml.labels.opportunities import label_frame
 from arbml.labels.series import Array, Series, in_order, stream_series
-from arbml.market import Pool, best_opportunity, pool_of, reprice
+from arbml.market import Pool, best_opportunity, reprice
+from arbml.market.book import UNKNOWN_FEE_BPS
 
 STALE_MS = 600_000  # as in the features: what happened longer ago says nothing of now
 
@@ -42,31 +43,24 @@ def replay_labels(ticks: TickFrame, costs: CostsConfig, step_ms: int = 0, max_ag
     rows = []
     for several in by_pair.values():
         if len(several) > 1:
-            rows += _replay_pair([_Venue(one, _states(ordered, one)) for one in several], costs, step_ms, max_age_ms)
+            rows += _replay_pair(ordered, several, costs, step_ms, max_age_ms)
     return label_frame(rows)
 
 
-@dataclass(frozen=True, eq=False)
-class _Venue:
-    """One venue of the pair: its ticks in order, and the state after each."""
-
-    series: Series
-    states: list[Pool]
-
-
-def _states(ticks: TickFrame, series: Series) -> list[Pool]:
-    return [pool_of(tick) for tick in frame_to_ticks(ticks.take(series.row))]
-
-
-def _replay_pair(venues: list[_Venue], costs: CostsConfig, step_ms: int, max_age_ms: int) -> list[tuple[Any, ...]]:
-    moments = _moments(venues, step_ms)
-    events = np.unique(np.concatenate([venue.series.ts_ms for venue in venues]))
+def _replay_pair(
+    ticks: TickFrame, several: list[Series], costs: CostsConfig, step_ms: int, max_age_ms: int
+) -> list[tuple[Any, ...]]:
+    moments = _moments(several, step_ms)
+    events = np.unique(np.concatenate([series.ts_ms for series in several]))
     landing = np.searchsorted(events, moments + costs.inclusion_delay_ms, side="left")
     moments, landing = moments[landing < len(events)], landing[landing < len(events)]
     landing_ms = events[landing]
-    held = [_held(venue, np.searchsorted(venue.series.ts_known_ms, moments, side="right") - 1) for venue in venues]
-    met = [_held(venue, venue.series.asof(landing_ms)) for venue in venues]
-    known = {venue.states[0].venue: _known_ms(venue.series, landing_ms) for venue in venues}
+    held, met, known = [], [], {}
+    for series in several:
+        seen, landed = _states(ticks, series, np.searchsorted(series.ts_known_ms, moments, side="right") - 1, series.asof(landing_ms))
+        held.append(seen)
+        met.append(landed)
+        known[series.stream.partition("|")[0]] = _known_ms(series, landing_ms)
     rows = []
     for i, (now_ms, then_ms) in enumerate(zip(moments.tolist(), landing_ms.tolist(), strict=True)):
         fresh = [pool for states in held if (pool := states[i]) is not None and pool.ts_ms >= now_ms - max_age_ms]
@@ -82,9 +76,9 @@ def _replay_pair(venues: list[_Venue], costs: CostsConfig, step_ms: int, max_age
     return rows
 
 
-def _moments(venues: list[_Venue], step_ms: int) -> Array:
+def _moments(several: list[Series], step_ms: int) -> Array:
     """Return the times at which something of the pair became known, at least `step_ms` apart."""
-    moments = np.unique(np.concatenate([venue.series.ts_known_ms for venue in venues]))
+    moments = np.unique(np.concatenate([series.ts_known_ms for series in several]))
     if step_ms <= 0:
         return moments
     taken: list[int] = []
@@ -94,8 +88,22 @@ def _moments(venues: list[_Venue], step_ms: int) -> Array:
     return np.array(taken, dtype=np.int64)
 
 
-def _held(venue: _Venue, numbers: Array) -> list[Pool | None]:
-    return [venue.states[number] if number >= 0 else None for number in numbers.tolist()]
+def _states(ticks: TickFrame, series: Series, *numbers: Array) -> list[list[Pool | None]]:
+    """Return for each array of tick numbers the states after those ticks; None for -1. Only what is asked for is built."""
+    needed = np.unique(np.concatenate(numbers))
+    needed = needed[needed >= 0]
+    columns = ticks.take(series.row[needed]).fillna({"fee_bps": UNKNOWN_FEE_BPS})
+    pools = list(map(Pool, *[_values(columns[field.name], whole=field.name == "chain_id") for field in fields(Pool)]))
+    at = [(np.searchsorted(needed, one), one >= 0) for one in numbers]
+    return [[pools[i] if is_held else None for i, is_held in zip(where.tolist(), held.tolist(), strict=True)] for where, held in at]
+
+
+def _values(column: "pd.Series[Any]", whole: bool) -> list[Any]:
+    """Return a column of a tick frame as a pool holds it: plain numbers, None for missing."""
+    values: list[Any] = column.tolist()
+    if not column.isna().any():
+        return [int(value) for value in values] if whole else values
+    return [None if value != value else int(value) if whole else value for value in values]
 
 
 def _known_ms(series: Series, at_ms: Array) -> list[int | None]:
