@@ -1,0 +1,277 @@
+"""The service without HTTP: observes ticks, judges opportunities, joins outcomes. Bots that embed arbml use it directly."""
+
+import threading
+import uuid
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from arbml.clock import Clock, stopwatch_s
+from arbml.config import Config
+from arbml.errors import InvalidRequest, RequestConflict, RequestError, StoreError
+from arbml.features.spec import SCORER_FEATURE_NAMES
+from arbml.market import Execution, Prediction, Recommendation, Result, Tick
+from arbml.serving.batch import LEFT, Batch, Item
+from arbml.serving.batching import Asked
+from arbml.serving.bundle import Bundle
+from arbml.serving.judge import Judge, Question, Verdict
+from arbml.serving.ledger import Ledger
+from arbml.serving.market_state import MAX_AHEAD_MS, MarketState, to_tick
+from arbml.serving.panel import Panel
+from arbml.serving.quality import NOT_RECORDED
+from arbml.serving.records import OutcomeRecord, PredictionRecord, content_of
+from arbml.serving.schemas import ObserveRequest, OpportunityRequest, OutcomeRequest
+from arbml.serving.stats import ServingStats
+
+MIN_HISTORY = 128
+
+
+@dataclass(frozen=True, slots=True)
+class Observed:
+    """What became of ticks: how many were taken in, how many were late, and the rows now known of each stream touched."""
+
+    accepted: int
+    late: int
+    streams: dict[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """What became of an outcome. `duplicate`: the same one was recorded before."""
+
+    request_id: str
+    joined: bool
+    duplicate: bool
+
+
+class Predictor:
+    """Safe to share between threads; one at a time does its work.
+
+    Args:
+        bundle: models, baselines.
+        config: what to serve with, see `arbml.serving.bundle.effective`.
+        ledger: where predictions are written before they are told.
+        clock: for ages, cache and time of knowing.
+        stopwatch: for latencies and the budget, s.
+    """
+
+    def __init__(
+        self, bundle: Bundle, config: Config, ledger: Ledger, clock: Clock, stopwatch: Callable[[], float] = stopwatch_s
+    ) -> None:
+        self.bundle = bundle
+        self.config = config
+        self.panel = Panel(bundle.entries, config)
+        self.stats = ServingStats(clock, config.monitor.window)
+        self._state = MarketState(max(MIN_HISTORY, self.panel.sequence_length), self.panel.listeners())
+        self._judge = Judge(self._state, self.panel, config, clock, stopwatch)
+        self._ledger = ledger
+        self._clock = clock
+        self._stopwatch = stopwatch
+        self._lock = threading.Lock()
+        self._unrecorded = ""
+
+    def warm_up(self) -> int:
+        """Take in the bundle's ticks, read the journal's ids, and run every model once; return how many ticks were taken in."""
+        with self._lock:
+            taken = sum(self._state.observe(tick) for tick in self.bundle.ticks())
+            self._ledger.restore()
+            self._rehearse()
+            return taken
+
+    def observe(self, ticks: ObserveRequest | Iterable[Tick]) -> Observed:
+        """Take in ticks, in the order in which they became known. All or nothing.
+
+        Raises:
+            InvalidRequest: naming the first tick that cannot be; then none was taken in.
+        """
+        with self._lock:
+            if isinstance(ticks, ObserveRequest):
+                self._state.check_room(ticks.ticks)
+                now_ms = self._clock.now_ms()
+                ticks = [to_tick(tick, now_ms, i) for i, tick in enumerate(ticks.ticks)]
+            accepted, late = 0, 0
+            touched: set[str] = set()
+            for tick in ticks:
+                taken = self._state.observe(tick)
+                accepted += taken
+                late += not taken
+                touched.add(tick.stream)
+            self.stats.ticks_accepted += accepted
+            self.stats.ticks_late += late
+            length = self.panel.sequence_length
+            return Observed(accepted, late, {stream: min(self._state.turn(stream), length) for stream in sorted(touched)})
+
+    def predict(self, request: OpportunityRequest, arrived_s: float | None = None) -> PredictionRecord:
+        """Judge one opportunity.
+
+        Args:
+            request: checked by its schema.
+            arrived_s: when it arrived, on the stopwatch; now without it. The budget counts from there.
+
+        Raises:
+            InvalidRequest: if it cannot be priced. RequestConflict: if its id was used for another one.
+        """
+        answer = self.judge([Asked(request, self._stopwatch() if arrived_s is None else arrived_s)])[0]
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    def predict_many(self, requests: Sequence[OpportunityRequest], arrived_s: float | None = None) -> list[PredictionRecord]:
+        """Judge several opportunities on the same market state, all or nothing. Raises as `predict`, with the place in the list."""
+        arrived_s = self._stopwatch() if arrived_s is None else arrived_s
+        answers = self.judge([Asked(request, arrived_s) for request in requests], all_or_nothing=True)
+        for i, answer in enumerate(answers):
+            if isinstance(answer, RequestError) and answer is not LEFT:
+                field = f"opportunities[{i}]" + (f".{answer.field}" if answer.field else "")
+                raise type(answer)(answer.message, field, answer.mend)
+        return [answer for answer in answers if not isinstance(answer, Exception)]
+
+    def judge(
+        self, asked: Sequence[Asked[OpportunityRequest]], all_or_nothing: bool = False
+    ) -> list[PredictionRecord | RequestError]:
+        """Judge a batch: for each question its record, already in the journal, or why it is refused."""
+        with self._lock:
+            batch = Batch(self._ledger, [self._open(one.question) for one in asked])
+            prepared: dict[int, Question] = {}
+            for i in batch.new():
+                try:
+                    prepared[i] = self._judge.prepare(batch.items[i].request, batch.items[i].ts_ms, asked[i].arrived_s)
+                except RequestError as error:
+                    batch.items[i].answer = error
+            if not (all_or_nothing and batch.refused()):
+                verdicts = self._judge.answer(list(prepared.values()))
+                for (i, question), verdict in zip(prepared.items(), verdicts, strict=True):
+                    batch.items[i].answer = self._record(batch.items[i], question, verdict)
+                self._write(batch, list(prepared))
+            return batch.answers()
+
+    def record_outcome(self, request: OutcomeRequest) -> Settled:
+        """Record what became of a prediction; late, twice and without a known prediction are all right.
+
+        Raises:
+            InvalidRequest: if it is from the future. RequestConflict: if another outcome was recorded under the id.
+            StoreError: if the journal cannot be written; then nothing was recorded and it should be sent again.
+        """
+        with self._lock:
+            now_ms = self._clock.now_ms()
+            if request.ts_ms is not None and request.ts_ms > now_ms + MAX_AHEAD_MS:
+                raise _from_the_future(request.ts_ms, now_ms)
+            content = content_of(request)
+            known = self._ledger.prediction(request.request_id)
+            before = self._ledger.outcome(request.request_id)
+            if before is not None and before.content != content:
+                said = f"'{request.request_id}' was already settled as {before.execution.result.value}, with other content"
+                raise RequestConflict(said, "request_id", "an outcome is final; check which of the two is right")
+            if before is None:
+                ts_ms = request.ts_ms if request.ts_ms is not None else known.prediction.ts_ms if known else now_ms
+                fields = request.model_dump() | {"ts_ms": ts_ms, "result": Result(request.result)}
+                execution = Execution(ts_known_ms=max(now_ms, ts_ms), opportunity=known.opportunity if known else None, **fields)
+                self._ledger.write_outcome(OutcomeRecord(content, execution))
+                self.stats.outcomes[request.result if known else "unknown"] += 1
+            return Settled(request.request_id, joined=known is not None, duplicate=before is not None)
+
+    def clear_cache(self) -> int:
+        """Forget the answers of the last second; return how many."""
+        with self._lock:
+            return self._judge.cache.clear()
+
+    def health(self) -> dict[str, Any]:
+        """Return what works and what does not, as plain data. `problems` is empty when all is well."""
+        with self._lock:
+            newest_ms, now_ms = self._state.newest_ms(), self._clock.now_ms()
+            streams = len(self._state.streams)
+        age_ms = None if newest_ms is None else max(0, now_ms - newest_ms)
+        problems = [stale for kind in self.panel.models if (stale := self.panel.stale(kind, now_ms))]
+        if age_ms is None or age_ms > self.config.inference.max_tick_age_ms:
+            problems.append("market_stale: no fresh tick; POST /observe" if streams else "no_ticks: nothing observed; POST /observe")
+        if self._unrecorded:
+            problems.append(f"{NOT_RECORDED}: {self._unrecorded}")
+        return {"problems": problems, "streams": streams, "newest_tick_age_ms": age_ms, "uptime_s": (now_ms - self.stats.started_ms) / 1000}
+
+    def models(self) -> dict[str, Any]:
+        """Return who answers each question, as plain data."""
+        manifest = self.bundle.manifest
+        now_ms = self._clock.now_ms()
+        kinds = {}
+        for kind, version in self.panel.versions.items():
+            model = self.panel.models.get(kind) or self.panel.entries[kind].baseline
+            kinds[kind] = {
+                "version": version,
+                "model": None if model is None else model.meta.model,
+                "trained_to_ms": None if model is None else model.meta.trained_to_ms,
+                "data_hash": None if model is None else model.meta.data_hash,
+                "stale": bool(self.panel.stale(kind, now_ms)),
+            }
+        return {
+            "feature_set_id": manifest["feature_set_id"],
+            "built_ms": manifest["created_ms"],
+            "arbml_version": manifest["arbml_version"],
+            "models": kinds,
+        }
+
+    def _open(self, request: OpportunityRequest) -> Item:
+        """Give a question its id and moment."""
+        now_ms = self._clock.now_ms()
+        ts_ms = now_ms if request.ts_ms is None else request.ts_ms
+        item = Item(request, request.request_id or uuid.uuid4().hex, content_of(request), ts_ms)
+        if item.ts_ms > now_ms + MAX_AHEAD_MS:
+            item.answer = _from_the_future(item.ts_ms, now_ms)
+        return item
+
+    def _record(self, item: Item, question: Question, verdict: Verdict) -> PredictionRecord:
+        opportunity, decision = question.priced.opportunity, verdict.decision
+        prediction = Prediction(
+            request_id=item.request_id,
+            ts_ms=item.ts_ms,
+            pair=opportunity.pair,
+            success_probability=verdict.probability,
+            expected_profit=decision.expected_profit,
+            profit_token=opportunity.token,
+            confidence=decision.confidence,
+            recommendation=decision.recommendation,
+            reasons=decision.reasons,
+            price_forecasts=verdict.forecasts.prices,
+            volatility_forecast=verdict.forecasts.volatility,
+            patterns=(),
+            variant=verdict.variant,
+            model_versions=verdict.versions,
+            feature_set_id=self.bundle.manifest["feature_set_id"],
+            features=self._judge.features(question),
+            latency_ms=(self._stopwatch() - question.arrived_s) * 1000,
+            cached=verdict.cached,
+        )
+        return PredictionRecord(item.content, prediction, opportunity)
+
+    def _write(self, batch: "Batch", made: Sequence[int]) -> None:
+        """Journal what is about to be told; what cannot be written is told, but never as EXECUTE."""
+        for i in made:
+            record = batch.items[i].answer
+            assert isinstance(record, PredictionRecord)
+            try:
+                self._ledger.write_predictions([record])
+                self._unrecorded = ""
+            except StoreError as error:
+                self._unrecorded = str(error)
+                batch.items[i].answer = record = _unrecorded(record, str(error))
+            self.stats.answered(record.prediction)
+
+    def _rehearse(self) -> None:
+        """Run every model once, so that the first question does not pay for its first run."""
+        length = self.panel.sequence_length
+        for stream in self._state.streams:
+            if (vector := self._state.latest(stream)) is not None:
+                self.panel.forecast(vector, self._state.window(stream, length), self._clock.now_ms())
+        self.panel.score(np.zeros((1, len(SCORER_FEATURE_NAMES))))
+
+
+def _unrecorded(record: PredictionRecord, why: str) -> PredictionRecord:
+    reasons = (f"{NOT_RECORDED}: {why}", *record.prediction.reasons)
+    return replace(record, prediction=replace(record.prediction, recommendation=Recommendation.SKIP, reasons=reasons))
+
+
+def _from_the_future(ts_ms: int, now_ms: int) -> InvalidRequest:
+    ahead_s = (ts_ms - now_ms) / 1000
+    return InvalidRequest(f"is {ahead_s:.0f} s ahead of the service's clock", "ts_ms", "check the clocks; times are UTC")
+
