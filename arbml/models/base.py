@@ -28,11 +28,12 @@ float32 (n, H*3) or (n, H, 3), scaled quantiles; `arbml.models.quantiles.finish`
 `params` of OpportunityScorer (beside it: `model.onnx`, input float32 (n, features kept), output "probabilities" (n, 2)):
 scaler, calibration (Calibration.to_dict()), threshold, importance {name: share}.
 
-`params` of VolatilityPredictor: step_s, horizon_steps, streams {stream: GarchParams.to_dict()}, default (the same, for a
-stream not seen in training), interval {horizon_s: [lower, upper]}, ratios of the realised to the forecast variance.
+`params` of VolatilityPredictor: step_s, window_s, streams {stream: {garch: GarchParams.to_dict(), state: {ts_ms, variance} at
+the end of the training, intervals: RatioIntervals.to_dict(), residuals, why}}, default {garch, intervals} for a stream
+that was not in the training.
 
-`params` of the baselines: ZeroChange horizons_s, quantiles, values (H, 3); BaseRate rate; RealizedVolatility step_s,
-window_steps, horizon_steps, floor, interval.
+`params` of the baselines: ZeroChange horizons_s, quantiles, values (H, 3); BaseRate rate; RealizedVolatility step_s, window_s,
+streams {stream: {prior, floor, weight, intervals}}, default (the same).
 """
 
 import hashlib
@@ -202,7 +203,7 @@ def read_meta(directory: Path) -> ModelMeta:
         checksum, found = content.pop("checksum", None), content.pop("format", None)
     except FileNotFoundError:
         raise ModelFileError(f"{path}: no such file; train the model, or give the directory of a saved one") from None
-    except (OSError, ValueError, AttributeError) as error:
+    except (OSError, ValueError, AttributeError, TypeError) as error:
         raise ModelFileError(f"{path}: not readable as JSON ({error}); {_MEND}") from error
     if found != FORMAT:
         raise ModelFileError(f"{path}: format {found!r}, this version reads format {FORMAT}; train the model again")

@@ -11,6 +11,7 @@ from arbml.errors import NotEnoughData, SchemaError
 
 RANGE_QUANTILES = (0.001, 0.999)
 RANGE_MARGIN = 0.5  # of the range, on each side: with dozens of features, a bare 0.1 % tail would refuse one row in ten
+ABSURD = 1e100  # nothing measured is that large, and its square overflows
 NORMAL_IQR = 1.349  # interquartile range of a standard normal
 
 
@@ -69,7 +70,7 @@ class InputScaler:
         columns: dict[str, ColumnScale] = {}
         dropped: dict[str, str] = {}
         for i, name in enumerate(names):
-            values = X[np.isfinite(X[:, i]), i]
+            values = X[np.abs(X[:, i]) < ABSURD, i]
             if not len(values):
                 dropped[name] = "never known"
             elif values.min() == values.max():

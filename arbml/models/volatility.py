@@ -7,7 +7,7 @@ the window's variance on the later validation rows answers.
 """
 
 import dataclasses
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -93,10 +93,10 @@ class VolatilityPredictor:
         bars = max(1, round(self._window_s(train) / bar_s(train)))
         fits = {}
         for series in series_of(train):
-            candidates = _candidates(series.log_returns[-self._volatility.max_samples :], self._volatility.min_samples)
+            candidates, missing = _candidates(series.log_returns[-self._volatility.max_samples :], self._volatility.min_samples)
             found = choose(candidates, series, train.y[:, 0], later.get(series.stream), validation.y[:, 0], bars)
             if found is not None:
-                fits[series.stream] = found
+                fits[series.stream] = dataclasses.replace(found, why="; ".join([found.why, *missing]))
         if not fits:
             raise TrainingDiverged("VolatilityPredictor: no price ever moved in the training part; check the source of the ticks")
         return fits
@@ -163,22 +163,28 @@ class VolatilityPredictor:
         return str(next(iter(self.filter().meta.params["streams"])))
 
 
-def _candidates(log_returns: Floats, min_samples: int) -> Iterator[GarchParams]:
-    """Yield parameters fitted on the log-returns (n,) of one stream; none if the price never moved."""
+def _candidates(log_returns: Floats, min_samples: int) -> tuple[list[GarchParams], list[str]]:
+    """Return parameters fitted on the log-returns (n,) of one stream, and why others are missing; none if it never moved."""
     variance = float(np.mean(np.square(log_returns)))
     if not variance > 0:
-        return
-    for decay in DECAYS:
-        yield ewma(decay, variance)
-    if len(log_returns) >= min_samples:
-        for name, asymmetry, student in (("GARCH-normal", 0, False), ("GARCH-t", 0, True), ("GJR-t", 1, True)):
-            params = _fitted_by_arch(name, log_returns, asymmetry, student)
-            if params is not None:
-                yield params
+        return [], []
+    fitted, missing = [ewma(decay, variance) for decay in DECAYS], []
+    if len(log_returns) < min_samples:
+        return fitted, [f"GARCH not fitted: {len(log_returns)} returns, needs {min_samples}"]
+    for name, asymmetry, student in (("GARCH-normal", 0, False), ("GARCH-t", 0, True), ("GJR-t", 1, True)):
+        try:
+            fitted.append(_fitted_by_arch(name, log_returns, asymmetry, student))
+        except TrainingDiverged as error:
+            missing.append(str(error))
+    return fitted, missing
 
 
-def _fitted_by_arch(name: str, log_returns: Floats, asymmetry: int, student: bool) -> GarchParams | None:
-    """Return a maximum likelihood fit, made safe to forecast with; None where the optimiser found none."""
+def _fitted_by_arch(name: str, log_returns: Floats, asymmetry: int, student: bool) -> GarchParams:
+    """Return a maximum likelihood fit, made safe to forecast with.
+
+    Raises:
+        TrainingDiverged: where the optimiser found none.
+    """
     from arch.univariate import GARCH, Normal, StudentsT, ZeroMean
 
     variance = float(np.mean(np.square(log_returns)))
@@ -187,11 +193,11 @@ def _fitted_by_arch(name: str, log_returns: Floats, asymmetry: int, student: boo
     model.distribution = StudentsT() if student else Normal()
     try:
         result = model.fit(disp="off", show_warning=False, options={"maxiter": 300})
-    except (ValueError, ArithmeticError, np.linalg.LinAlgError):
-        return None
+    except (ValueError, ArithmeticError, np.linalg.LinAlgError) as error:
+        raise TrainingDiverged(f"{name}: arch failed ({error})") from error
     found = {key.removesuffix("[1]"): float(value) for key, value in result.params.items()}
     if result.convergence_flag != 0 or not np.isfinite(list(found.values())).all():
-        return None
+        raise TrainingDiverged(f"{name}: arch did not converge (flag {result.convergence_flag})")
     params = GarchParams(
         name=name,
         omega=found["omega"] / scale**2,
