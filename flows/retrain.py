@@ -1,12 +1,12 @@
 """One model from the stored data to a decision: what the schedule runs."""
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
 
 from prefect import flow
 from prefect.runtime import flow_run
 from prefect.states import Cancelled
 
+from arbml.clock import SystemClock
 from arbml.promotion import Decision
 from flows.drift import drift_flow
 from flows.features import features_flow
@@ -50,5 +50,5 @@ def retrain(kind: str) -> Retrained:
 
 def _late_s() -> float:
     """Return how late a scheduled run began; 0 for a run that was asked for by hand."""
-    due = flow_run.get_scheduled_start_time() if hasattr(flow_run, "get_scheduled_start_time") else flow_run.scheduled_start_time
-    return (datetime.now(UTC) - due).total_seconds() if due is not None else 0.0
+    due = flow_run.scheduled_start_time
+    return SystemClock().now_ms() / 1000 - due.timestamp() if due is not None else 0.0

@@ -1,0 +1,5 @@
+"""`python -m arbml` is `arbml`."""
+
+from arbml.cli import main
+
+main()
