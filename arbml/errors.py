@@ -15,6 +15,7 @@
     |  |- ModelFileError        a saved model is missing, cut short or of another format
     |  |- FeatureSetMismatch    the model was trained on another feature set than the running code computes
     |  +- TrainingDiverged      the fit gave NaN or did not converge
+    |- TrainingBusy             the same model is being trained by another process; wait for it
     |- RegistryError            no such version or alias, or the registry cannot be reached
     |- ServiceError             the served Bento did not start, stop or answer
     +- RequestError             the service refuses a request; carries field and mend
@@ -108,6 +109,10 @@ class FeatureSetMismatch(ModelError):
 
 class TrainingDiverged(ModelError):
     """The fit did not converge to finite values."""
+
+
+class TrainingBusy(ArbmlError):
+    """Another process is training the same model; nothing was done."""
 
 
 class RegistryError(ArbmlError):
