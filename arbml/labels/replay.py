@@ -1,6 +1,7 @@
 """What would have become of opportunities: the market replayed, with the finder that the bot uses."""
 
-from dataclasses import fields
+from dataclasses import dataclass, fields
+from itertools import combinations
 from typing import Any
 
 import numpy as np
@@ -14,15 +15,32 @@ from arbml.market import Pool, best_opportunity, reprice
 from arbml.market.book import UNKNOWN_FEE_BPS
 
 STALE_MS = 600_000  # as in the features: what happened longer ago says nothing of now
+NEVER = np.iinfo(np.int64).max
+
+
+@dataclass(frozen=True, eq=False)
+class _Landing:
+    """Where transactions over two venues land, for each moment.
+
+    Attributes:
+        ts_ms: (n,) event time of landing.
+        at: for each of the two venues (n,) the number of the tick whose state is met.
+        label_end_ms: (n,) when both states were settled. known: (n,) False where the data end before.
+    """
+
+    ts_ms: Array
+    at: tuple[Array, Array]
+    label_end_ms: Array
+    known: Array
 
 
 def replay_labels(ticks: TickFrame, costs: CostsConfig, step_ms: int = 0, max_age_ms: int = STALE_MS) -> pd.DataFrame:
     """Return the best opportunity of each moment and pair, and whether it would still have paid when it landed.
 
     A moment is when one or more ticks of the pair became known; the finder sees the states held then. The transaction lands
-    with the first event of the pair at or after `inclusion_delay_ms` later and meets, on each of its venues, the state of
-    that event time. It succeeds if the same amount still has a positive net profit there; otherwise it reverts and pays
-    for it. Moments whose landing the data do not show have no label.
+    with the first event on either of its venues at or after `inclusion_delay_ms` later and meets, on both, the state of that
+    event time. It succeeds if the same amount still has a positive net profit there; otherwise it reverts and pays for it.
+    Moments whose landing the data do not show have no label.
 
     Args:
         ticks: in any order.
@@ -51,28 +69,31 @@ def _replay_pair(
     ticks: TickFrame, several: list[Series], costs: CostsConfig, step_ms: int, max_age_ms: int
 ) -> list[tuple[Any, ...]]:
     moments = _moments(several, step_ms)
-    events = np.unique(np.concatenate([series.ts_ms for series in several]))
-    landing = np.searchsorted(events, moments + costs.inclusion_delay_ms, side="left")
-    moments, landing = moments[landing < len(events)], landing[landing < len(events)]
-    landing_ms = events[landing]
-    held, met, known = [], [], {}
-    for series in several:
-        seen, landed = _states(ticks, series, np.searchsorted(series.ts_known_ms, moments, side="right") - 1, series.asof(landing_ms))
-        held.append(seen)
-        met.append(landed)
-        known[series.stream.partition("|")[0]] = _known_ms(series, landing_ms)
+    seen = [np.searchsorted(one.ts_known_ms, moments, side="right") - 1 for one in several]
+    landings = {(a, b): _landing(several[a], several[b], moments + costs.inclusion_delay_ms)
+                for a, b in combinations(range(len(several)), 2)}
+    states = []
+    for v, one in enumerate(several):
+        met = [landing.at[pair.index(v)] for pair, landing in landings.items() if v in pair]
+        states.append(_states(ticks, one, np.unique(np.concatenate([seen[v], *met]))))
+    number_of = {one.stream.partition("|")[0]: v for v, one in enumerate(several)}
+    held = [[states[v][at] if at >= 0 else None for at in seen[v].tolist()] for v in range(len(several))]
     rows = []
-    for i, (now_ms, then_ms) in enumerate(zip(moments.tolist(), landing_ms.tolist(), strict=True)):
-        fresh = [pool for states in held if (pool := states[i]) is not None and pool.ts_ms >= now_ms - max_age_ms]
+    for i, now_ms in enumerate(moments.tolist()):
+        fresh = [pool for line in held if (pool := line[i]) is not None and pool.ts_ms >= now_ms - max_age_ms]
         best = best_opportunity(fresh, costs, now_ms)
         if best is None:
             continue
-        ends = [end for leg in best.route.legs if (end := known[leg.venue][i]) is not None]
-        then = reprice(best, [pool for states in met if (pool := states[i]) is not None], costs, then_ms)
-        if then is None or len(ends) < len(best.route.legs):
+        a, b = sorted(number_of[leg.venue] for leg in best.route.legs)
+        landing = landings[a, b]
+        if not landing.known[i]:
             continue
-        success = then.net_profit > 0
-        rows.append((best.id, now_ms, max(ends), int(success), then.net_profit if success else -then.revert_cost, best))
+        met_pools = [states[a][landing.at[0][i]], states[b][landing.at[1][i]]]
+        then = reprice(best, [pool for pool in met_pools if pool is not None], costs, int(landing.ts_ms[i]))
+        if then is not None:
+            success = then.net_profit > 0
+            profit = then.net_profit if success else -then.revert_cost
+            rows.append((best.id, now_ms, int(landing.label_end_ms[i]), int(success), profit, best))
     return rows
 
 
@@ -88,14 +109,26 @@ def _moments(several: list[Series], step_ms: int) -> Array:
     return np.array(taken, dtype=np.int64)
 
 
-def _states(ticks: TickFrame, series: Series, *numbers: Array) -> list[list[Pool | None]]:
-    """Return for each array of tick numbers the states after those ticks; None for -1. Only what is asked for is built."""
-    needed = np.unique(np.concatenate(numbers))
+def _landing(first: Series, second: Series, earliest_ms: Array) -> _Landing:
+    """Return the first event of either venue at or after each time, and what both were like then."""
+    venues = (first, second)
+    ts_ms = np.minimum(*[np.append(one.ts_ms, NEVER)[np.searchsorted(one.ts_ms, earliest_ms, side="left")] for one in venues])
+    settled = [one.settled(ts_ms) for one in venues]
+    known_ms = [np.append(one.ts_known_ms, NEVER)[number] for one, number in zip(venues, settled, strict=True)]
+    at = (first.asof(ts_ms), second.asof(ts_ms))
+    label_end_ms = np.maximum(*known_ms)
+    return _Landing(ts_ms, at, label_end_ms, (label_end_ms < NEVER) & (np.minimum(*at) >= 0))
+
+
+def _states(ticks: TickFrame, series: Series, needed: Array) -> list[Pool | None]:
+    """Return the state after each tick of a series; only those that are needed are built, the others are None."""
     needed = needed[needed >= 0]
     columns = ticks.take(series.row[needed]).fillna({"fee_bps": UNKNOWN_FEE_BPS})
-    pools = list(map(Pool, *[_values(columns[field.name], whole=field.name == "chain_id") for field in fields(Pool)]))
-    at = [(np.searchsorted(needed, one), one >= 0) for one in numbers]
-    return [[pools[i] if is_held else None for i, is_held in zip(where.tolist(), held.tolist(), strict=True)] for where, held in at]
+    built = map(Pool, *[_values(columns[field.name], whole=field.name == "chain_id") for field in fields(Pool)])
+    states: list[Pool | None] = [None] * len(series.ts_ms)
+    for number, pool in zip(needed.tolist(), built, strict=True):
+        states[number] = pool
+    return states
 
 
 def _values(column: "pd.Series[Any]", whole: bool) -> list[Any]:
@@ -104,10 +137,3 @@ def _values(column: "pd.Series[Any]", whole: bool) -> list[Any]:
     if not column.isna().any():
         return [int(value) for value in values] if whole else values
     return [None if value != value else int(value) if whole else value for value in values]
-
-
-def _known_ms(series: Series, at_ms: Array) -> list[int | None]:
-    """Return when the venue's state at each event time was settled; None where the data end before."""
-    settled = series.settled(at_ms)
-    ends = series.ts_known_ms[np.minimum(settled, len(series.ts_ms) - 1)]
-    return [end if within else None for end, within in zip(ends.tolist(), (settled < len(series.ts_ms)).tolist(), strict=True)]

@@ -36,7 +36,7 @@ trainings = st.builds(
 )
 
 
-@settings(max_examples=200)
+@settings(deadline=None, max_examples=200)
 @given(datasets(), trainings)
 def test_purge_embargo_and_order(ds: Dataset, training: TrainingConfig) -> None:
     try:

@@ -5,7 +5,7 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.optimize import minimize_scalar
 
@@ -25,6 +25,7 @@ def profit(buy: Pool, sell: Pool, amount: float) -> float:
     return sell_base(sell, buy_base(buy, amount)) - amount
 
 
+@settings(deadline=None)
 @given(amounts, reserves, reserves, fees)
 def test_amount_out_equals_exact_rationals(amount: float, reserve_in: float, reserve_out: float, fee_bps: float) -> None:
     taken = Fraction(amount) * (1 - Fraction(fee_bps) / 10_000)
@@ -32,6 +33,7 @@ def test_amount_out_equals_exact_rationals(amount: float, reserve_in: float, res
     assert math.isclose(amount_out(amount, reserve_in, reserve_out, fee_bps), float(exact), rel_tol=1e-13)
 
 
+@settings(deadline=None)
 @given(amounts, reserves, reserves, fees, fees)
 def test_amount_out_falls_with_the_fee_and_never_empties_the_pool(
     amount: float, reserve_in: float, reserve_out: float, fee: float, other: float
@@ -40,6 +42,7 @@ def test_amount_out_falls_with_the_fee_and_never_empties_the_pool(
     assert amount_out(amount, reserve_in, reserve_out, high) <= amount_out(amount, reserve_in, reserve_out, low) <= reserve_out
 
 
+@settings(deadline=None)
 @given(amounts, reserves, reserves, fees)
 def test_a_swap_there_and_back_never_gains(amount: float, base: float, quote: float, fee_bps: float) -> None:
     got = amount_out(amount, quote, base, fee_bps)
@@ -57,6 +60,7 @@ def test_v3_swap_inside_the_range_equals_the_whitepaper() -> None:
     assert math.isclose(spot_price(pool("a", base, quote, fee_bps)), price, rel_tol=1e-12)
 
 
+@settings(deadline=None)
 @given(st.floats(1.0, 1e9), st.floats(1e-6, 1e6))
 def test_virtual_reserves_keep_liquidity_and_price(liquidity: float, price: float) -> None:
     base, quote = virtual_reserves(liquidity, price)
@@ -64,6 +68,7 @@ def test_virtual_reserves_keep_liquidity_and_price(liquidity: float, price: floa
     assert math.isclose(quote / base, price, rel_tol=1e-12)
 
 
+@settings(deadline=None)
 @given(st.floats(10.0, 1e5), st.floats(10.0, 1e5), st.floats(0.97, 1.1), st.floats(0.0, 60.0), st.floats(0.0, 60.0))
 def test_the_optimal_amount_is_optimal(depth: float, other_depth: float, gap: float, fee: float, other_fee: float) -> None:
     buy, sell = pool("a", depth, depth * 2000.0, fee), pool("b", other_depth, other_depth * 2000.0 * gap, other_fee)

@@ -3,7 +3,7 @@
 import math
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from arbml.config import CostsConfig, changed
@@ -40,6 +40,7 @@ pools_of_one_pair = st.lists(
 ).map(lambda rows: [pool(f"v{i}", price, fee, depth, gwei=gwei) for i, (price, fee, depth, gwei) in enumerate(rows)])
 
 
+@settings(deadline=None)
 @given(pools_of_one_pair, st.none() | st.floats(0.01, 1e6))
 def test_profit_terms_add_up_and_none_is_negative_but_the_net(pools: list[Pool], amount: float | None) -> None:
     found = find_opportunities(pools, COSTS, ts_ms=5, amount_in=amount)
@@ -57,11 +58,13 @@ def test_profit_terms_add_up_and_none_is_negative_but_the_net(pools: list[Pool],
     assert found == sorted(found, key=lambda opportunity: -opportunity.net_profit)
 
 
+@settings(deadline=None)
 @given(st.floats(1500.0, 2500.0), st.floats(0.0, 50.0), st.none() | st.floats(1.0, 1e5), st.floats(0.01, 1e6))
 def test_never_profit_from_nothing(price: float, fee_bps: float, depth: float | None, amount: float) -> None:
     assert find_opportunities([pool("a", price, fee_bps, depth), pool("b", price, fee_bps, depth)], COSTS, 0, amount) == []
 
 
+@settings(deadline=None)
 @given(st.floats(0.0, 100.0), st.floats(0.0, 100.0), st.none() | st.floats(10.0, 1e5), st.floats(1.0, 1e5))
 def test_net_profit_falls_with_the_fee(fee: float, other: float, depth: float | None, amount: float) -> None:
     low, high = sorted((fee, other))
