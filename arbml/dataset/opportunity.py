@@ -38,13 +38,17 @@ def opportunity_dataset(
     """
     ticks = in_order(ticks)
     labels, notes = _labels(ticks, executions, costs)
+    if labels.empty:
+        raise _none_at_all(ticks)
     features = features_in_order(features)
     row_of = _last_known_row(labels, features)
     if np.any(row_of < 0):
         notes.append(f"{int(np.sum(row_of < 0))} opportunities are left out: no features of their market were known yet")
+    if np.all(row_of < 0):
+        missing = ", ".join(sorted({found.entry_stream for found in labels["opportunity"]})[:3])
+        mend = f"collect ticks of {missing} from before the opportunities"
+        raise NotEnoughData("opportunities whose market was known when they were seen", 0, 1, mend)
     labels, row_of = labels[row_of >= 0], row_of[row_of >= 0]
-    if labels.empty:
-        raise _none_at_all(ticks)
     opportunities = labels["opportunity"].tolist()
     market = features[list(FEATURE_NAMES)].to_numpy(dtype=np.float64)[row_of]
     route = np.stack([route_features(opportunity) for opportunity in opportunities])
