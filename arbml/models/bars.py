@@ -3,7 +3,7 @@
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +14,11 @@ if TYPE_CHECKING:
     from arbml.dataset import Dataset
 
 Floats = NDArray[np.float64]
+
+JITTER_BARS = 3
+SILENCE_MS = 600_000  # as arbml.labels.STALE_MS and arbml.dataset.volatility.GAP_BARS, which the service need not import
+SILENCE_BARS = 10
+NAN = math.nan
 
 
 @dataclass(frozen=True)
@@ -45,8 +50,20 @@ def series_of(ds: "Dataset") -> Iterator[Series]:
             continue
         rows = rows[np.argsort(ds.ts_ms[rows], kind="stable")]
         ts_ms = ds.ts_ms[rows]
-        steps = np.concatenate([[1], steps_between(ts_ms[:-1], ts_ms[1:], bar_s(ds))]).astype(np.int64)
-        yield Series(stream, rows, ts_ms, ds.X[rows, 0], steps, bar_s(ds))
+        yield Series(stream, rows, ts_ms, ds.X[rows, 0], _steps(ts_ms, bar_s(ds)), bar_s(ds))
+
+
+def _steps(ts_ms: NDArray[np.int64], step_s: int) -> NDArray[np.int64]:
+    """Return the bars since the row before, read off the times of knowing.
+
+    A bar is known when the next tick comes: several bars may become known at once, and times jitter by a bar or two. So
+    bars are counted between distinct times, and only a lack of `JITTER_BARS` or more is one.
+    """
+    moments, first, count = np.unique(ts_ms, return_index=True, return_counts=True)
+    missing = np.rint(np.diff(moments) / (step_s * 1000)).astype(np.int64) - count[1:]
+    steps = np.ones(len(ts_ms), dtype=np.int64)
+    steps[first[1:]] += np.where(missing >= JITTER_BARS, missing, 0)
+    return steps
 
 
 def bar_s(ds: "Dataset") -> int:
@@ -65,75 +82,100 @@ def steps_between(from_ms: Any, to_ms: Any, step_s: float) -> NDArray[np.int64]:
     return np.maximum(np.rint((np.asarray(to_ms) - np.asarray(from_ms)) / (step_s * 1000)), 1).astype(np.int64)
 
 
-@dataclass(frozen=True, slots=True)
-class Completed:
-    """Bars that one tick completed.
+class Bar(NamedTuple):
+    """A complete bar: its log-return, and the bars since the last one that had a return (1 unless the stream was silent)."""
 
-    Attributes:
-        first_end_ms: end of the first of them.
-        log_returns: of each; all but the first are zero, because the last known price was carried forward.
-        restarted: the stream was silent for so long that its past was dropped; then there are no returns.
-    """
-
-    first_end_ms: int
-    log_returns: tuple[float, ...] = ()
-    restarted: bool = False
+    log_return: float
+    step: int
 
 
 class RegularBars:
-    """Turns irregular ticks of one stream into log-returns of bars that end at whole multiples of the step.
+    """Turns irregular ticks of one stream into log-returns of bars, as `arbml.dataset.volatility_dataset` does for history.
 
-    A bar closes at the last price with ts_ms <= its end; where nothing was traded the price before is carried forward, as in
-    `arbml.dataset.volatility_dataset`. A bar is complete once a tick after its end is seen.
+    Bars end at whole steps after the first tick. A bar's price is the last one with ts_ms <= its end; it is complete once a
+    tick at or after its end is seen. A price is carried forward for `SILENCE_MS` or `SILENCE_BARS`, whichever is longer.
 
     Args:
         step_s: length of a bar, s.
-        max_carry: most bars that a price is carried forward; after longer silence the stream starts afresh.
 
     >>> bars = RegularBars(5)
-    >>> [bars.update(t, p).log_returns for t, p in ((1000, 1.0), (4000, 1.0), (6000, 1.1), (17000, 1.2))]
-    [(), (), (), (0.09531017980432493, 0.0)]
+    >>> for t, p in ((1000, 1.0), (4000, 1.1), (7000, 1.2), (16000, 1.3)):
+    ...     print([(round(r, 4), step) for r, step in bars.update(t, p)])
+    []
+    []
+    [(0.0953, 1)]
+    [(0.087, 1), (0.08, 1)]
     """
 
-    def __init__(self, step_s: float, max_carry: int = 10_000) -> None:
-        self._step_ms = round(step_s * 1000)
-        self._max_carry = max_carry
-        self._ts_ms = 0
-        self._end_ms = 0
-        self._price = math.nan   # last seen
-        self._closed = math.nan  # at the end of the bar before the open one
+    def __init__(self, step_s: int) -> None:
+        self._step_ms = step_s * 1000
+        self._silence_ms = max(SILENCE_MS, SILENCE_BARS * self._step_ms)
+        self._ts_ms = -1     # of the last tick
+        self._end_ms = -1    # of the last complete bar
+        self._price = NAN    # of the last tick
+        self._closed = NAN   # at the end of the last complete bar, NaN in a gap
+        self._before = NAN   # one bar earlier
+        self._missing = 0    # bars since the last return
+        self._last_step = 1
 
-    def update(self, ts_ms: int, price: float) -> Completed:
-        """Take a tick; a tick older than the last one, or without a positive price, changes nothing."""
-        if not price > 0 or math.isinf(price) or ts_ms < self._ts_ms:
-            return Completed(self._end_ms)
-        due = -(-ts_ms // self._step_ms) * self._step_ms  # end of the bar that the tick belongs to
-        carried = (due - self._end_ms) // self._step_ms
-        completed = Completed(self._end_ms)
-        if math.isnan(self._price):
-            pass
-        elif carried > self._max_carry:
-            completed, self._closed = Completed(self._end_ms, restarted=True), math.nan
-        elif carried > 0:
-            completed = self._close(carried)
-        self._ts_ms, self._end_ms, self._price = ts_ms, due, price
-        return completed
+    def update(self, ts_ms: int, price: float) -> list[Bar]:
+        """Take a tick and return the bars that it completed, oldest first.
 
-    def _close(self, count: int) -> Completed:
-        before, self._closed = self._closed, self._price
-        if math.isnan(before):  # the first bar has a price, but no return
-            return Completed(self._end_ms + self._step_ms, (0.0,) * (count - 1))
-        return Completed(self._end_ms, (math.log(self._price / before),) + (0.0,) * (count - 1))
+        A tick that is older than the last, or without a positive price, changes nothing.
+        """
+        if not 0 < price < math.inf or ts_ms < self._ts_ms:
+            return []
+        bars: list[Bar] = []
+        if self._end_ms < 0:
+            self._end_ms, self._closed = ts_ms, price
+        elif ts_ms > self._end_ms:
+            self._complete(ts_ms, price, bars)
+        self._ts_ms, self._price = ts_ms, price
+        return bars
+
+    def revise(self, ts_ms: int, price: float) -> Bar | None:
+        """Return what the last bar becomes if a further tick happened in the millisecond in which it ended; None if not so."""
+        if not ts_ms == self._end_ms == self._ts_ms or not 0 < price < math.inf:
+            return None
+        self._price = self._closed = price
+        return None if math.isnan(self._before) else Bar(math.log(price / self._before), self._last_step)
+
+    def _complete(self, ts_ms: int, price: float, bars: list[Bar]) -> None:
+        count, rest = divmod(ts_ms - self._end_ms, self._step_ms)
+        before_tick = count if rest else count - 1  # ends that only the last price can speak for
+        carried = min(before_tick, max(self._ts_ms + self._silence_ms - self._end_ms, 0) // self._step_ms)
+        for _ in range(carried):
+            self._close(self._price, bars)
+        if before_tick > carried:
+            self._missing += before_tick - carried
+            self._closed = NAN
+        if count > before_tick:
+            self._close(price, bars)
+        self._end_ms += count * self._step_ms
+
+    def _close(self, price: float, bars: list[Bar]) -> None:
+        self._before, self._closed = self._closed, price
+        if math.isnan(self._before):
+            self._missing += 1
+            return
+        self._last_step, self._missing = 1 + self._missing, 0
+        bars.append(Bar(math.log(price / self._before), self._last_step))
 
     def dump(self) -> dict[str, Any]:
         """Plain data from which `load` continues."""
-        return {"ts_ms": self._ts_ms, "end_ms": self._end_ms, "price": _or_none(self._price), "closed": _or_none(self._closed)}
+        prices = {name: _or_none(getattr(self, name)) for name in PRICES}
+        return {name: getattr(self, name) for name in COUNTERS} | prices
 
     def load(self, data: dict[str, Any]) -> None:
         """Continue where `dump` was taken."""
-        self._ts_ms, self._end_ms = int(data["ts_ms"]), int(data["end_ms"])
-        self._price = math.nan if data["price"] is None else float(data["price"])
-        self._closed = math.nan if data["closed"] is None else float(data["closed"])
+        for name in COUNTERS:
+            setattr(self, name, int(data[name]))
+        for name in PRICES:
+            setattr(self, name, NAN if data[name] is None else float(data[name]))
+
+
+COUNTERS = ("_ts_ms", "_end_ms", "_missing", "_last_step")
+PRICES = ("_price", "_closed", "_before")
 
 
 def _or_none(value: float) -> float | None:

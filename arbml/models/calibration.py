@@ -38,7 +38,7 @@ class Calibration:
         if self.method == "isotonic":
             p = np.interp(votes, self.x, self.y)
         else:
-            p = 1.0 / (1.0 + np.exp(-(self.slope * logit(votes) + self.intercept)))
+            p = 0.5 + 0.5 * np.tanh(0.5 * (self.slope * logit(votes) + self.intercept))  # the sigmoid, without overflow
         margin = 1.0 / (self.n + 2)
         return np.clip(p, margin, 1.0 - margin)
 

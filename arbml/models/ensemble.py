@@ -33,6 +33,7 @@ class ReasonCode(StrEnum):
     FEATURE_SET = "feature_set_mismatch"       # the model was trained on other features
     MARKET_STALE = "market_stale"              # the newest tick is older than inference.max_tick_age_ms
     INPUT_MISSING = "input_missing"            # features that the model uses are not known
+    NOT_WARM = "not_warm"                      # too few ticks of the stream yet
     INPUT_RANGE = "input_out_of_range"         # features lie outside of what the training saw
     # reasons of the decision itself
     BASELINE = "baseline"                      # the baseline answered: it never sends on its own authority

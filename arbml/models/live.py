@@ -24,8 +24,11 @@ MAX_STREAMS = 512  # the least recently updated stream is forgotten beyond
 
 @dataclass(slots=True)
 class _Live:
+    """One stream: its bars, the state after the last of them and before it, and how many came without a gap."""
+
     bars: RegularBars
     state: Any = None
+    before: Any = None
     seen: int = 0
 
 
@@ -138,14 +141,13 @@ class LiveVolatility(ABC):
                 self._live.popitem(last=False)
         else:
             self._live.move_to_end(stream)
-        completed = live.bars.update(ts_ms, price)
-        if completed.restarted:
-            live.state, live.seen = None, 0
-        for log_return in completed.log_returns:
-            if live.state is None:
-                live.state = self._start(stream, completed.first_end_ms)
-            live.state = self._after(stream, live.state, log_return, 1)
-            live.seen += 1
+        revised = live.bars.revise(ts_ms, price)
+        if revised is not None:
+            live.state = self._after(stream, live.before, revised.log_return, revised.step)
+        for log_return, step in live.bars.update(ts_ms, price):
+            live.before = live.state if live.state is not None else self._start(stream, ts_ms)
+            live.state = self._after(stream, live.before, log_return, step)
+            live.seen = live.seen + 1 if step == 1 else 1
 
     def ready(self, stream: str) -> bool:
         """True once as many bars as the window is long were seen."""
@@ -167,7 +169,10 @@ class LiveVolatility(ABC):
 
     def dump(self) -> dict[str, Any]:
         """Return the state of all streams as plain data, ready for JSON."""
-        return {stream: {"bars": x.bars.dump(), "state": x.state, "seen": x.seen} for stream, x in self._live.items()}
+        return {
+            stream: {"bars": live.bars.dump(), "state": live.state, "before": live.before, "seen": live.seen}
+            for stream, live in self._live.items()
+        }
 
     def restore(self, data: dict[str, Any]) -> None:
         """Continue where `dump` of the same model was taken."""
@@ -175,6 +180,6 @@ class LiveVolatility(ABC):
         for stream, saved in data.items():
             bars = RegularBars(self.step_s)
             bars.load(saved["bars"])
-            self._live[stream] = _Live(bars, saved["state"], int(saved["seen"]))
+            self._live[stream] = _Live(bars, saved["state"], saved["before"], int(saved["seen"]))
 
 

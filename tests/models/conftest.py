@@ -1,6 +1,7 @@
 """Small datasets whose truth is known, and every kind of model that can be fitted on them."""
 
 import importlib.util
+import itertools
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
@@ -64,10 +65,10 @@ def garch_returns(n: int, seed: int = 0, omega: float = 0.05, alpha: float = 0.1
     return out * 3e-4
 
 
-def bars(n: int, seed: int = 0, streams: int = 2, step_s: int = 5, window_s: int = 60) -> Dataset:
+def bars(n: int, seed: int = 0, streams: int = 2, step_s: int = 5, window_s: int = 60, **shape: float) -> Dataset:
     """Bars of some streams, interleaved; targets are the sums of the squared returns of the next window."""
     k = window_s // step_s
-    returns = np.stack([garch_returns(n + k, seed + 10 * s) for s in range(streams)], axis=1)
+    returns = np.stack([garch_returns(n + k, seed + 10 * s, **shape) for s in range(streams)], axis=1)
     squares = np.cumsum(np.vstack([np.zeros(streams), returns**2]), axis=0)
     y = squares[k + 1 :] - squares[1 : n + 1]
     ts_ms = np.repeat(1_700_000_000_000 + np.arange(n, dtype=np.int64) * step_s * 1000, streams)
@@ -96,7 +97,7 @@ class Case:
         """Training, validation and test, in order of time."""
         ds = self.data(self.rows)
         cuts = [0, int(len(ds) * 0.6), int(len(ds) * 0.8), len(ds)]
-        return tuple(ds.take(np.arange(a, b)) for a, b in zip(cuts[:-1], cuts[1:], strict=True))  # type: ignore[return-value]
+        return tuple(ds.take(np.arange(a, b)) for a, b in itertools.pairwise(cuts))  # type: ignore[return-value]
 
 
 def _lstm() -> Any:

@@ -25,9 +25,13 @@ def test_meta_and_files_come_back(tmp_path: Path) -> None:
 
 def test_an_error_while_saving_leaves_the_old_model(tmp_path: Path) -> None:
     save(tmp_path / "m")
-    with pytest.raises(RuntimeError, match="disk"), writing(tmp_path / "m", META_OF_X) as folder:
-        (folder / "model.onnx").write_bytes(b"half")
-        raise RuntimeError("disk")
+    def fail(directory: Path) -> None:
+        with writing(directory, META_OF_X) as folder:
+            (folder / "model.onnx").write_bytes(b"half")
+            raise RuntimeError("disk full")
+
+    with pytest.raises(RuntimeError, match="disk full"):
+        fail(tmp_path / "m")
     assert [path.name for path in tmp_path.iterdir()] == ["m"]
     assert read_file(tmp_path / "m", read_meta(tmp_path / "m"), "model.onnx") == b"first"
 
