@@ -1,14 +1,18 @@
-"""What tests of several rooms need: a real registry in a fresh home, without the seconds that MLflow takes to make one."""
+"""What tests of several rooms need: a real registry in a fresh home, without the seconds that MLflow takes to make one,
+and small datasets that can be learnt from."""
 
 import contextlib
 import sqlite3
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
+import pandas as pd
 import pytest
 
 from arbml.clock import FixedClock
-from arbml.config import RegistryConfig
+from arbml.config import Config, RegistryConfig
+from arbml.dataset import Dataset, hashed
 from arbml.registry import Registry
 
 NOW_MS = 1_704_412_800_000
@@ -43,3 +47,62 @@ def registry(make_registry: Callable[..., Registry]) -> Registry:
     made = make_registry()
     made.start()
     return made
+
+
+@pytest.fixture
+def small_config(tmp_path: Path) -> Config:
+    """Models that are fitted in a moment, two folds, few bootstrap rounds."""
+    return Config.model_validate(
+        {
+            "home": tmp_path / "home",
+            "scorer": {"trees": 20, "max_depth": 4, "min_samples": 200, "min_positive": 20},
+            "lstm": {"sequence_length": 10, "horizons_s": (5, 10), "units": (4,), "min_samples": 100, "max_samples": 400},
+            "volatility": {"min_samples": 200},
+            "training": {"folds": 2, "test_split": 0.2, "embargo_s": 5, "max_epochs": 2, "batch_size": 64},
+            "promotion": {"bootstrap_rounds": 400},
+        }
+    )
+
+
+@pytest.fixture
+def make_opportunities() -> Callable[..., Dataset]:
+    """Return a maker of scorer datasets: one row each 10 s, success depends on `edge_bps` as strongly as `skill` says."""
+
+    def make(n: int = 1000, skill: float = 2.0, seed: int = 0, feature_set_id: str = "fs-1") -> Dataset:
+        rng = np.random.default_rng(seed)
+        ts_ms = NOW_MS + np.arange(n) * 10_000
+        X = rng.normal(size=(n, 3))
+        success = (rng.random(n) < 1 / (1 + np.exp(-skill * X[:, 0]))).astype(np.float64)
+        economics = pd.DataFrame({"net_profit": np.full(n, 5.0), "revert_cost": np.full(n, 2.0), "profit": np.full(n, np.nan)})
+        return hashed(
+            Dataset(
+                "scorer", X, success[:, None], ts_ms, ts_ms + 5_000, ("edge_bps", "gas_price_gwei", "hour"), ("success",),
+                feature_set_id, ("a|WETH/USDC",), np.zeros(n, np.int64), np.full(n, 2000.0), economics=economics,
+                notes=("labels are made up",),
+            )
+        )  # fmt: skip
+
+    return make
+
+
+@pytest.fixture
+def make_bars() -> Callable[..., Dataset]:
+    """Return a maker of volatility datasets: GARCH returns of one stream, one bar each 10 s, windows of 5 minutes."""
+
+    def make(n: int = 1200, seed: int = 0) -> Dataset:
+        rng, variance, ahead = np.random.default_rng(seed), 1e-8, 30
+        returns = np.zeros(n + ahead)
+        for i in range(n + ahead):
+            variance = 2e-10 + (0.1 * returns[i - 1] ** 2 if i else 0.0) + 0.88 * variance
+            returns[i] = rng.normal() * np.sqrt(variance)
+        windows = np.lib.stride_tricks.sliding_window_view(returns[1:] ** 2, ahead).sum(axis=1)[:n]
+        ts_ms = NOW_MS + np.arange(n) * 10_000
+        return hashed(
+            Dataset(
+                "volatility", returns[:n, None], windows[:, None], ts_ms, ts_ms + ahead * 10_000, ("log_return",),
+                ("realized_variance_300s",), "fs-1", ("a|WETH/USDC",), np.zeros(n, np.int64),
+                2000 * np.exp(np.cumsum(returns[:n])), step_s=10,
+            )
+        )  # fmt: skip
+
+    return make

@@ -4,8 +4,9 @@ MLflow keeps everything in SQLite under `<home>/mlflow`, or on the server that `
 vocabulary arbml uses runs, versions and the two aliases `champion` (serves) and `challenger` (competes); never stages.
 """
 
+from arbml.registry.provenance import Process
 from arbml.registry.registry import Registry
 from arbml.registry.run import RunLog
 from arbml.registry.versions import CHALLENGER, CHAMPION, KINDS, Action, Event, Version, lineage, model_name
 
-__all__ = ["CHALLENGER", "CHAMPION", "KINDS", "Action", "Event", "Registry", "RunLog", "Version", "lineage", "model_name"]
+__all__ = ["CHALLENGER", "CHAMPION", "KINDS", "Action", "Event", "Process", "Registry", "RunLog", "Version", "lineage", "model_name"]

@@ -85,6 +85,14 @@ class Catalogue:
             raise RegistryError(f"{version}: the files in {folder} changed since they were registered; {_MEND} {version.kind}")
         return folder
 
+    def artifact(self, version: Version, path: str, kept: Path) -> Path:
+        """Return a local copy of a file or folder of the version's run. Raises RegistryError if there is none."""
+        client = self._connection.client()
+        with self._connection.errors(f"read '{path}' of {version}"):
+            folder = kept / version.run_id
+            folder.mkdir(parents=True, exist_ok=True)
+            return Path(client.download_artifacts(version.run_id, path, str(folder)))
+
     def _fetch(self, version: Version, folder: Path) -> None:
         from mlflow.artifacts import download_artifacts
 

@@ -5,6 +5,7 @@ import logging
 import os
 import shutil
 import sqlite3
+import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -148,12 +149,15 @@ def _check_sqlite(database: Path) -> None:
 
 
 def _import_quietly() -> None:
-    for name, value in _SETTINGS.items():
+    if "mlflow" in sys.modules:
+        return
+    for name, value in _SETTINGS.items():  # MLflow reads its settings from nowhere else, some of them while it is imported
         os.environ.setdefault(name, value)
-    import mlflow  # noqa: F401  sets up its loggers on import, so they are turned down after it
+    levels = {name: logging.getLogger(name).level or logging.ERROR for name in ("mlflow", "alembic")}
+    import mlflow  # noqa: F401
 
-    for name in ("mlflow", "alembic"):
-        logging.getLogger(name).setLevel(logging.ERROR)
+    for name, level in levels.items():  # importing it turned them up
+        logging.getLogger(name).setLevel(level)
 
 
 def _short(error: BaseException, limit: int = 300) -> str:

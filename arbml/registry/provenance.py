@@ -36,11 +36,10 @@ def code_version(package: Path | None = None) -> str:
 
 
 def _git(top: Path, *arguments: str) -> str | None:
-    # GIT_DIR and its like are set inside a git hook and would name another repository
-    env = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
-    command = ["git", "-c", f"safe.directory={top}", "-C", str(top), *arguments]
+    # named outright, because inside a git hook GIT_DIR names another repository
+    command = ["git", "-c", f"safe.directory={top}", f"--git-dir={top / '.git'}", f"--work-tree={top}", *arguments]
     try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=10, check=False, env=env)
+        done = subprocess.run(command, capture_output=True, text=True, timeout=10, check=False, cwd=top)
     except (OSError, subprocess.TimeoutExpired):
         return None
     return done.stdout.strip() if done.returncode == 0 else None

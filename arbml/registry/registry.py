@@ -162,6 +162,14 @@ class Registry:
         """
         return self._catalogue.files(version, self.home / "mlflow" / "fetched")
 
+    def artifact(self, version: Version, path: str) -> Path:
+        """Return a local copy of a file or folder that the run of `version` kept, e.g. "evaluation.json" or "plots".
+
+        Raises:
+            RegistryError: if the run kept nothing of that name.
+        """
+        return self._catalogue.artifact(version, path, self.home / "mlflow" / "fetched")
+
     # who serves
 
     def promote(self, kind: str, number: int, reason: str, evidence: Mapping[str, object] = _EMPTY) -> Version:
