@@ -5,6 +5,9 @@ from typing import Protocol
 
 from arbml.frames import ExecutionFrame, TickFrame
 
+# live sources hand on 100 rows at a time; a recording is all there, and one transaction for each 100 rows would take minutes
+RECORDED_BATCH = 20_000
+
 
 class Collector(Protocol):
     """A source of ticks and executions.

@@ -69,9 +69,7 @@ def check_names(table: SourceTable, melted: Melted) -> None:
         ("venue", _VENUE, "may not contain '|' or '>'"),
     ):
         names = melted.df_[field]
-        refused = [
-            name for name in names.unique() if not pattern.fullmatch(name) or (field == "pair" and len(set(name.split("/"))) < 2)
-        ]
+        refused = [name for name in names.unique() if not pattern.fullmatch(name) or (field == "pair" and len(set(name.split("/"))) < 2)]
         if refused:
             refuse(table, names.isin(refused).to_numpy(), melted.rows, melted.origin[field], names, want)
 
@@ -154,9 +152,7 @@ def check_venues(table: SourceTable, melted: Melted, known: Collection[str]) -> 
             if unknown:
                 close = get_close_matches(unknown[0], known, n=1)
                 mend = f"did you mean '{close[0]}'?" if close else f"ticks have {', '.join(sorted(known)) or 'none'}"
-                raise SchemaError(
-                    f"{table.path}: {melted.origin[field]}, row {melted.rows[at]}: no tick has venue '{unknown[0]}'; {mend}"
-                )
+                raise SchemaError(f"{table.path}: {melted.origin[field]}, row {melted.rows[at]}: no tick has venue '{unknown[0]}'; {mend}")
 
 
 def route_venues(route: str) -> tuple[str, ...]:

@@ -50,9 +50,7 @@ def parse_expression(text: str | Number) -> Expression:
         ConfigError: the text is none of the forms above.
     """
     if isinstance(text, bool) or not isinstance(text, str | int | float):
-        raise ConfigError(
-            f"column map: {text!r} is neither text nor a number; write \"'text'\" for a constant, or a column's name"
-        )
+        raise ConfigError(f"column map: {text!r} is neither text nor a number; write \"'text'\" for a constant, or a column's name")
     if not isinstance(text, str):
         return Expression(constant=text)
     text = text.strip()
@@ -64,9 +62,7 @@ def parse_expression(text: str | Number) -> Expression:
         return Expression(constant=_number(number) if number is not None else constant["single"] or constant["double"] or "")
     found = _COLUMN.match(text)
     if not found:
-        raise ConfigError(
-            f"column map: cannot read {text!r}; write a column's name, name*1000, name/1000, name+60000, 'text' or a number"
-        )
+        raise ConfigError(f"column map: cannot read {text!r}; write a column's name, name*1000, name/1000, name+60000, 'text' or a number")
     by, amount = _number(found["by"] or "1"), _number(found["amount"] or "0")
     if by == 0:
         raise ConfigError(f"column map: {text!r} multiplies or divides by zero")

@@ -14,13 +14,11 @@ import numpy as np
 import pandas as pd
 
 from arbml.collectors import checks
+from arbml.collectors.base import RECORDED_BATCH
 from arbml.collectors.maps import IDENTITY, ColumnMap, recognise
 from arbml.collectors.melting import Melted, melt, refuse
 from arbml.collectors.reading import Array, SourceTable, read_table, refused
 from arbml.frames import EXECUTIONS, TICK_KEY, TICKS, ExecutionFrame, TickFrame, sort_by_knowing
-
-# live sources hand on 100 rows at a time; a recording is all there, and one transaction for each 100 rows would take minutes
-RECORDED_BATCH = 20_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -225,9 +223,7 @@ def _joined(melted: list[Melted]) -> tuple[pd.DataFrame, Array]:
     return pd.concat(frames, ignore_index=True), np.concatenate([one.rows for one in melted])
 
 
-def _once(
-    table: SourceTable, df_: pd.DataFrame, rows: Array, key: list[str], dedupe: bool
-) -> tuple[pd.DataFrame, tuple[str, ...]]:
+def _once(table: SourceTable, df_: pd.DataFrame, rows: Array, key: list[str], dedupe: bool) -> tuple[pd.DataFrame, tuple[str, ...]]:
     again = checks.repeated(table, df_, rows, key, dedupe)
     if not again.any():
         return df_, ()

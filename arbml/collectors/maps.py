@@ -105,9 +105,7 @@ def load_map(text: str) -> ColumnMap:
         return _from_file(path)
     if "=" in text:
         return _from_inline(text)
-    raise ConfigError(
-        f"column map {text!r}: no such map; shipped are {', '.join(shipped)}; or give a .toml/.json file or field=column,..."
-    )
+    raise ConfigError(f"column map {text!r}: no such map; shipped are {', '.join(shipped)}; or give a .toml/.json file or field=column,...")
 
 
 def _from_file(path: Path) -> ColumnMap:

@@ -52,9 +52,7 @@ def melt(table: SourceTable, column_map: ColumnMap, schema: Schema) -> list[Melt
 def _view(table: SourceTable, view: View, schema: Schema, melts: bool) -> Melted:
     foreign = [field for field in view.columns if field not in schema.names]
     if foreign or (view.reserves and "reserve_quote" not in schema.names):
-        raise ConfigError(
-            f"column map: field '{(foreign or ['reserves'])[0]}' is not one of {schema.name}: {', '.join(schema.names)}"
-        )
+        raise ConfigError(f"column map: field '{(foreign or ['reserves'])[0]}' is not one of {schema.name}: {', '.join(schema.names)}")
     out: dict[str, Any] = {}
     origin: dict[str, str] = {}
     keep = _kept(table, view) if melts else np.ones(len(table), bool)

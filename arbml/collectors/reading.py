@@ -124,9 +124,7 @@ class SourceTable:
             row = int(np.flatnonzero(bad.to_numpy())[0])
             more = f" (and {int(bad.sum()) - 1} more rows)" if bad.sum() > 1 else ""
             what = "a number or an ISO date" if times else "a number"
-            raise SchemaError(
-                f"{self.path}: column '{name}', row {row + 1}: {texts.iloc[row]!r} is not {what}{more}; mend or drop the row"
-            )
+            raise SchemaError(f"{self.path}: column '{name}', row {row + 1}: {texts.iloc[row]!r} is not {what}{more}; mend or drop the row")
         return pa.array(numbers, from_pandas=False)
 
 
@@ -165,9 +163,7 @@ def refused(path: Path, error: OSError) -> SourceError:
         IsADirectoryError: "it is a directory; give one file, or repeat the option for each",
         PermissionError: "no permission to read it; check its owner and mode",
     }
-    return SourceError(
-        f"{path}: {next((text for kind, text in mend.items() if isinstance(error, kind)), error.strerror or error)}"
-    )
+    return SourceError(f"{path}: {next((text for kind, text in mend.items() if isinstance(error, kind)), error.strerror or error)}")
 
 
 def _kind(path: Path) -> str:
@@ -212,9 +208,7 @@ def _read_csv(path: Path, head: bytes) -> Any:
     except (pa.ArrowException, UnicodeDecodeError, EOFError, csv.Error, zlib.error) as error:
         raise SourceError(f"{path}: {_csv_fault(_line(error))}") from error
     except OSError as error:
-        raise (
-            refused(path, error) if error.errno else SourceError(f"{path}: {_line(error)}; copy or write the file again")
-        ) from error
+        raise (refused(path, error) if error.errno else SourceError(f"{path}: {_line(error)}; copy or write the file again")) from error
 
 
 def _header(path: Path) -> list[str]:

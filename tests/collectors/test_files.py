@@ -152,9 +152,7 @@ def test_iso_dates_are_times(tmp_path: Path, tick_rows: pd.DataFrame) -> None:
     dated = tick_rows.assign(ts_ms=pd.to_datetime(tick_rows["ts_ms"], unit="ms", utc=True))
     dated.to_parquet(tmp_path / "dated.parquet")
     pd.testing.assert_frame_equal(_read(tmp_path / "dated.parquet"), expected)
-    pd.testing.assert_frame_equal(
-        _read(_csv(tmp_path, dated.assign(ts_ms=dated["ts_ms"].dt.strftime("%Y-%m-%dT%H:%M:%SZ")))), expected
-    )
+    pd.testing.assert_frame_equal(_read(_csv(tmp_path, dated.assign(ts_ms=dated["ts_ms"].dt.strftime("%Y-%m-%dT%H:%M:%SZ")))), expected)
 
 
 @pytest.mark.parametrize(
@@ -207,10 +205,7 @@ def test_a_directory_and_a_locked_file_are_refused(tmp_path: Path) -> None:
     with pytest.raises(SourceError, match="it is a directory"):
         _read(tmp_path / "folder.csv")
     # tests may run as root, who may read everything: ask what a refusal would say
-    assert (
-        str(refused(Path("locked.csv"), PermissionError(13, "x")))
-        == "locked.csv: no permission to read it; check its owner and mode"
-    )
+    assert str(refused(Path("locked.csv"), PermissionError(13, "x"))) == "locked.csv: no permission to read it; check its owner and mode"
 
 
 def test_executions_get_their_defaults(tmp_path: Path, execution_rows: pd.DataFrame) -> None:
@@ -277,9 +272,7 @@ def test_real_blocks_become_two_venues(recording: Callable[[str], Path]) -> None
     assert set(slow["fee_bps"]) == {30.0}
     fast = df[df["venue"] == "uniswap_v3_5bps"]
     assert fast["reserve_quote"].isna().sum() == raw["active_liquidity_5bps_suspect"].sum()
-    assert np.allclose(
-        (fast["reserve_quote"] / fast["reserve_base"]).dropna(), fast["price"][fast["reserve_quote"].notna()], rtol=1e-12
-    )
+    assert np.allclose((fast["reserve_quote"] / fast["reserve_base"]).dropna(), fast["price"][fast["reserve_quote"].notna()], rtol=1e-12)
 
 
 def test_virtual_reserves_follow_the_contracts_own_square_root(recording: Callable[[str], Path]) -> None:
@@ -296,9 +289,7 @@ def test_virtual_reserves_follow_the_contracts_own_square_root(recording: Callab
 def _read_events(events: pd.DataFrame) -> pd.DataFrame:
     from arbml.collectors.melting import virtual_reserves
 
-    base, quote = virtual_reserves(
-        events["total_liquidity"].astype(float).to_numpy(), events["price_usdc_per_weth"].to_numpy(), 18, 6
-    )
+    base, quote = virtual_reserves(events["total_liquidity"].astype(float).to_numpy(), events["price_usdc_per_weth"].to_numpy(), 18, 6)
     return pd.DataFrame({"reserve_base": base, "reserve_quote": quote})
 
 
@@ -310,6 +301,19 @@ def test_real_minutes_are_known_when_they_close(recording: Callable[[str], Path]
     assert df["ts_known_ms"].equals(df["ts_ms"])
     assert df["price"].tolist() == raw["close"].tolist()
     assert set(df["fee_bps"]) == {5.0}
+    assert set(df["venue"]) == {"uniswap_v3_5bps_polygon"}
+
+
+def test_real_flows_moved_the_price_as_the_derived_reserves_say(recording: Callable[[str], Path]) -> None:
+    """What came into the pool in a minute is the change of its virtual quote reserve, if no liquidity came or went."""
+    path = recording("weth_usdc_polygon_minute_2022.parquet")
+    raw = pd.read_parquet(path)
+    df = pd.concat(list(FileCollector(path).ticks()), ignore_index=True)
+    steady = (raw["raw_currentLiquidity"] == raw["raw_currentLiquidity"].shift()) & (raw["ts_ms"].diff() == 60_000)
+    moved = steady & (raw["raw_closeTick"].diff().abs() >= 5)  # the recorded price is rounded to a tick
+    inflow = raw["raw_netAmount0"].astype(float) / 1e6
+    assert moved.sum() > 1000
+    assert (inflow / df["reserve_quote"].diff())[moved].median() == pytest.approx(1.0, abs=0.02)
 
 
 def test_real_arbitrages_are_read_with_an_inline_map(recording: Callable[[str], Path]) -> None:

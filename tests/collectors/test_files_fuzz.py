@@ -71,7 +71,7 @@ def _assert_good(path: Path, kind: str) -> None:
     assert refusal is None or (len(refusal.splitlines()) == 1 and str(path) in refusal), refusal
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(text=tables(), kind=st.sampled_from(["ticks", "executions"]))
 def test_any_table(text: str, kind: str) -> None:
     with tempfile.TemporaryDirectory() as folder:
@@ -89,7 +89,7 @@ def test_any_bytes(content: bytes, suffix: str) -> None:
         _assert_good(path, "ticks")
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(text=st.text(max_size=30))
 def test_any_map_text(text: str) -> None:
     # only our own errors may come out

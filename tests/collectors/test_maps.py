@@ -85,9 +85,7 @@ def test_wrong_map_files(tmp_path: Path, content: str, message: str) -> None:
 def _melted(tmp_path: Path, rows: pd.DataFrame, column_map: dict[str, object]) -> pd.DataFrame:
     (tmp_path / "map.json").write_text(json.dumps(column_map))
     rows.to_parquet(tmp_path / "rows.parquet")
-    return pd.concat(
-        list(FileCollector(tmp_path / "rows.parquet", load_map(str(tmp_path / "map.json"))).ticks()), ignore_index=True
-    )
+    return pd.concat(list(FileCollector(tmp_path / "rows.parquet", load_map(str(tmp_path / "map.json"))).ticks()), ignore_index=True)
 
 
 TWO = {
@@ -97,9 +95,7 @@ TWO = {
 
 
 def test_venues_of_one_row_are_melted_and_null_prices_left_out(tmp_path: Path) -> None:
-    rows = pd.DataFrame(
-        {"time": [START_MS // 1000, START_MS // 1000 + 5], "pa": [2000.0, 2001.0], "pb": [None, 2002.0], "ppm": [500, 500]}
-    )
+    rows = pd.DataFrame({"time": [START_MS // 1000, START_MS // 1000 + 5], "pa": [2000.0, 2001.0], "pb": [None, 2002.0], "ppm": [500, 500]})
     df = _melted(tmp_path, rows, TWO)
     assert df[["venue", "price", "fee_bps"]].to_dict("list") == {
         "venue": ["a", "a", "b"],
@@ -119,9 +115,7 @@ def test_a_nan_in_a_melted_price_is_no_null(tmp_path: Path) -> None:
 
 
 def test_row_numbers_are_the_files_even_when_rows_were_left_out(tmp_path: Path) -> None:
-    rows = pd.DataFrame(
-        {"time": [START_MS // 1000 + i for i in range(3)], "pa": [1.0] * 3, "pb": [None, None, -1.0], "ppm": [500] * 3}
-    )
+    rows = pd.DataFrame({"time": [START_MS // 1000 + i for i in range(3)], "pa": [1.0] * 3, "pb": [None, None, -1.0], "ppm": [500] * 3})
     with pytest.raises(SchemaError, match=r"column 'pb' \(price\), row 3: -1.0 must be positive"):
         _melted(tmp_path, rows, TWO)
 
