@@ -23,6 +23,13 @@ class _HideSecrets(logging.Filter):
         return True
 
 
+class _Ours(logging.Filter):
+    """Let libraries speak only when something broke: some set their own levels after we set them."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        return record.levelno >= logging.ERROR or not record.name.startswith(_NOISY)
+
+
 def quiet_libraries() -> None:
     """Set what the libraries read before they are imported: no telemetry, no banners.
 
@@ -45,6 +52,8 @@ def configure_logging(debug: bool = False) -> None:
     handler = logging.StreamHandler()
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s", datefmt="%H:%M:%S"))
     handler.addFilter(_HideSecrets())
+    if not debug:
+        handler.addFilter(_Ours())
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(logging.WARNING)

@@ -6,10 +6,10 @@ from typing import Any
 from prefect import flow, task
 from prefect.cache_policies import NO_CACHE
 
-from arbml.collectors import CollectReport, collect
-from arbml.errors import TransientError
+from arbml.collectors import Collector, CollectReport, collect
+from arbml.errors import NotEnoughData, TransientError
 from flows.progress import report
-from flows.sources import Source, open_source
+from flows.sources import Source, open_sources
 from flows.workspace import Selection, Workspace
 
 
@@ -24,32 +24,43 @@ def is_transient(_task: Any, _run: Any, state: Any) -> bool:
     return False
 
 
+@task(cache_policy=NO_CACHE)
+def check_sources(sources: Sequence[Source]) -> list[Collector]:
+    """Open and check every source before the first row is stored."""
+    workspace = Workspace()
+    venues = {stream.venue for stream in workspace.store.ticks.stats().by_stream}
+    return open_sources(sources, workspace.config.collection, sorted(venues))
+
+
 @task(cache_policy=NO_CACHE, retries=3, retry_delay_seconds=[2, 10, 60], retry_condition_fn=is_transient)
-def collect_source(source: Source) -> CollectReport:
+def collect_source(collector: Collector) -> CollectReport:
     """Collect one source to its end. Idempotent: a second time adds nothing."""
     workspace = Workspace()
-    collector = open_source(source, workspace.config.collection)
     stage = f"collect {collector.name}"
     report(stage, 0)
     done = collect(
         collector, workspace.store, workspace.config.collection,
-        lambda rows, total: report(stage, rows / total if total else 0.0),
+        lambda rows, total: report(stage, 0.99 * rows / total if total else 0.0),
     )
     report(stage, 1)
     return done
 
 
-@flow(name="collect")
+@flow(name="collect", validate_parameters=False)
 def collect_flow(sources: Sequence[Source]) -> list[CollectReport]:
     """Collect every source, one after the other."""
-    return [collect_source(source) for source in sources]
+    return [collect_source(collector) for collector in check_sources(sources)]
 
 
 def selection_of(reports: Sequence[CollectReport]) -> Selection:
-    """Return the ticks that these collections are about, whether they were new or known."""
+    """Return the ticks that these collections are about, whether they were new or known.
+
+    Raises:
+        NotEnoughData: if they brought no tick.
+    """
+    starts = [done.start_ms for done in reports if done.start_ms is not None]
+    ends = [done.end_ms for done in reports if done.end_ms is not None]
+    if not starts or not ends:
+        raise NotEnoughData("ticks in the given sources", 0, 1, "give a tick file with --ticks")
     streams = sorted({stream for done in reports for stream in done.streams})
-    return Selection(
-        streams=tuple(streams),
-        start_ms=min(done.start_ms for done in reports),
-        end_ms=max(done.end_ms for done in reports),
-    )
+    return Selection(streams=tuple(streams), start_ms=min(starts), end_ms=max(ends))

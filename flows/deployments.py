@@ -10,7 +10,8 @@ from datetime import UTC, datetime, timedelta
 
 from prefect import serve
 from prefect.client.schemas.objects import ConcurrencyLimitConfig, ConcurrencyLimitStrategy
-from prefect.deployments.runner import EntrypointType, RunnerDeployment
+from prefect.deployments.runner import RunnerDeployment
+from prefect.types.entrypoint import EntrypointType
 from prefect.schedules import Cron, Interval, Schedule
 
 from arbml.errors import ConfigError
@@ -59,7 +60,8 @@ def serve_deployments(found: Sequence[Deployment]) -> None:
 
 def _deployment(kind: str, every_hours: int, cron: str | None) -> Deployment:
     schedule, when = _schedule(kind, every_hours, cron)
-    runner = retrain.to_deployment(
+    runner = RunnerDeployment.from_flow(
+        retrain,
         name=kind,
         parameters={"kind": kind},
         schedule=schedule,

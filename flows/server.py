@@ -167,7 +167,7 @@ def _drain(url: str) -> None:
 
     with suppress(Exception):  # the history is worth a moment, never a failed run
         EventsWorker.drain_all(timeout=10)
-        APILogHandler.flush()
+        APILogHandler().flush()
     deadline = time.monotonic() + DRAIN_TIMEOUT_S
     seen, since = -1, time.monotonic()
     while time.monotonic() < deadline:

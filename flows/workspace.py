@@ -60,8 +60,9 @@ class Workspace:
     @property
     def kinds(self) -> tuple[str, ...]:
         """The models that are enabled."""
-        sections = (self.config.lstm, self.config.scorer, self.config.volatility)
-        return tuple(kind for kind, section in zip(KINDS, sections, strict=True) if section.enabled)
+        config = self.config
+        enabled = {"lstm": config.lstm.enabled, "scorer": config.scorer.enabled, "volatility": config.volatility.enabled}
+        return tuple(kind for kind in KINDS if enabled[kind])
 
     def ticks(self, selection: Selection) -> TickFrame:
         """Return the selected ticks in the order of knowing.

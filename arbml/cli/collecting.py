@@ -1,12 +1,16 @@
 """`arbml collect`."""
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from arbml.cli.output import Output
 from arbml.cli.session import session
+
+if TYPE_CHECKING:
+    from flows.sources import Source
 
 collect = typer.Typer(help="Collect ticks and executions into the store.", no_args_is_help=True, rich_markup_mode=None)
 
@@ -42,14 +46,13 @@ def file(
     """Collect recorded ticks (and executions) from files; see docs/data.md for the format and the column maps."""
     from flows.sources import FileSource
 
-    sources = [
-        FileSource(path=path, column_map=column_map, executions=executions if i == 0 else None, sort=sort, dedupe=dedupe)
-        for i, path in enumerate(paths)
-    ]
+    sources = [FileSource(path=path, column_map=column_map, sort=sort, dedupe=dedupe) for path in paths]
+    if executions:
+        sources.append(FileSource(path=executions, holds="executions", sort=sort, dedupe=dedupe))
     _collect(context.obj, sources)
 
 
-def _collect(out: Output, sources: list[object]) -> None:
+def _collect(out: Output, sources: "Sequence[Source]") -> None:
     from arbml.clock import iso
 
     with session(out):
@@ -57,7 +60,8 @@ def _collect(out: Output, sources: list[object]) -> None:
 
         reports = collect_flow(sources)
     rows = [
-        (r.source, ", ".join(r.streams), r.new, r.known, r.executions_new, iso(r.start_ms), iso(r.end_ms), round(r.seconds, 2))
+        (r.source, ", ".join(r.streams), r.new, r.known, r.executions_new, *(iso(ts) if ts else None for ts in (r.start_ms, r.end_ms)),
+         round(r.seconds, 2))
         for r in reports
     ]
     out.table("collected", ("source", "streams", "new ticks", "known ticks", "new executions", "from", "to", "s"), rows)

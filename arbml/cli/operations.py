@@ -69,7 +69,7 @@ def status(context: typer.Context) -> None:
     rows, models = [], {}
     for kind in KINDS:
         champion, challenger = registry.champion(kind), registry.challenger(kind)
-        last = (registry.history(kind) or [None])[-1]
+        last = next(reversed(registry.history(kind)), None)
         age_h = round((now_ms - champion.created_ms) / 3_600_000, 1) if champion else None
         rows.append((kind, f"v{champion.number}" if champion else "baseline", age_h, f"v{challenger.number}" if challenger else None,
                      f"{last.action} v{last.number}: {last.reason}" if last else None))

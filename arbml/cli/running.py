@@ -22,6 +22,8 @@ def run(
     ] = None,
     executions: Annotated[Path | None, typer.Option(help="Execution file (Parquet or CSV).")] = None,
     column_map: Annotated[str | None, typer.Option("--map", help="Column map of the tick files; see docs/data.md.")] = None,
+    sort: Annotated[bool, typer.Option("--sort", help="Put unsorted rows into order instead of refusing them.")] = False,
+    dedupe: Annotated[bool, typer.Option("--dedupe", help="Keep the first of equal rows instead of refusing them.")] = False,
     models: Annotated[str | None, typer.Option(help="Comma-separated: lstm,scorer,volatility.")] = None,
     seed: Annotated[int, typer.Option(help="Seed of the simulated market.")] = 1,
     hours: Annotated[float, typer.Option(min=0.01, max=24 * 366, help="Length of the simulated market, hours.")] = 24.0,
@@ -40,9 +42,10 @@ def run(
         known(kind)
     if horizons:
         os.environ["ML_LSTM__HORIZONS_S"] = horizons
-    sources: list[Source] = [
-        FileSource(path=path, column_map=column_map, executions=executions if i == 0 else None) for i, path in enumerate(ticks or [])
-    ] or [SimulatorSource(seed=seed, hours=hours)]
+    sources: list[Source] = [FileSource(path=path, column_map=column_map, sort=sort, dedupe=dedupe) for path in ticks or ()]
+    sources = sources or [SimulatorSource(seed=seed, hours=hours)]
+    if executions:
+        sources.append(FileSource(path=executions, holds="executions", sort=sort, dedupe=dedupe))
     with session(out):
         from flows.cycle import cycle
 

@@ -38,11 +38,15 @@ def serve(
     """Serve the last built Bento over HTTP until Ctrl-C."""
     out: Output = context.obj
     from arbml.settings import load_settings
-    from bentos.serving_process import latest_bento, served
+    from bentos.packaging import latest_bento
+    from bentos.serving_process import ServiceProcess
 
     config = load_settings()
     bento = latest_bento(config.home_path)
     host, port = host or config.inference.host, config.inference.port if port is None else port
-    with served(bento, home=config.home_path, host=host, port=port) as service:
-        out.line(f"serving {bento} at {service.url} (OpenAPI: {service.url}/docs); Ctrl-C stops it")
+    service = ServiceProcess(bento, config.home_path, host=host, port=port).start()
+    try:
+        out.line(f"serving {bento.tag} at {service.url} (OpenAPI: {service.url}/docs; log: {service.log_path}); Ctrl-C stops it")
         service.wait()
+    finally:
+        service.stop()
