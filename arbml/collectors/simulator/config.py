@@ -35,20 +35,20 @@ class PriceSettings(Section):
     volatility_of_volatility: float = Field(0.6, ge=0, description="standard deviation of the logarithm of the volatility")
     day_swing: float = Field(0.25, ge=0, lt=1, description="part by which the volatility rises at 15:00 UTC and falls at 03:00")
     tail_degrees: float = Field(5.0, gt=2, description="degrees of freedom of the Student-t returns; fewer are wilder")
-    jumps_per_day: float = Field(12.0, ge=0)
+    jumps_per_day: float = Field(12.0, ge=0, description="each leaves the market nervous")
     jump_bps: float = Field(25.0, ge=0, description="standard deviation of a jump, bps")
 
 
 class GasSettings(Section):
     """The gas price, the same for all venues."""
 
-    mean_gwei: float = Field(8.0, gt=0)
+    mean_gwei: float = Field(8.0, gt=0, description="usual level")
     half_life_s: float = Field(900, gt=0, description="time in which half of a deviation is gone, s")
     spread: float = Field(0.25, ge=0, description="standard deviation of the logarithm of the gas price without spikes")
     volatility_link: float = Field(0.5, ge=0, description="by how much its logarithm rises with that of the volatility")
     spikes_per_day: float = Field(24.0, ge=0, description="at usual volatility; proportional to it")
     spike_log: float = Field(0.6, ge=0, description="mean size of a spike, logarithm of the gas price")
-    spike_half_life_s: float = Field(90, gt=0)
+    spike_half_life_s: float = Field(90, gt=0, description="time in which half of a spike is gone, s")
 
 
 class CompetitionSettings(Section):
@@ -79,23 +79,23 @@ class BotSettings(Section):
     landing_ms: float = Field(4500, gt=0, description="median time from decision to result, ms")
     slippage_bps: float = Field(0.5, ge=0, description="standard deviation of a success's profit around the expected, bps of the amount")
     revert_share: float = Field(0.55, ge=0, le=1, description="part of the non-successes that land, revert and pay gas")
-    base: float = 0.6
-    edge: float = 2.0
-    gas: float = -1.6
-    age: float = -0.9
-    volatility: float = -0.8
-    competition: float = -0.8
+    base: float = Field(0.6, description="constant of the logit")
+    edge: float = Field(2.0, description="weight of the net edge")
+    gas: float = Field(-1.6, description="weight of the gas price")
+    age: float = Field(-0.9, description="weight of the age of the edge")
+    volatility: float = Field(-0.8, description="weight of the volatility")
+    competition: float = Field(-0.8, description="weight of the hidden competition")
 
 
 class SimulatorConfig(Section):
     """One simulated market. The same settings give the same rows; more hours give the same rows and then more."""
 
-    seed: int = Field(42, ge=0)
+    seed: int = Field(42, ge=0, description="another seed is another market")
     hours: float = Field(24.0, gt=0, le=24 * 92, description="simulated time")
     interval_ms: int = Field(5000, ge=1000, description="time between two ticks of a venue, ms")
     start_ts_ms: int = Field(START_2024_MS, ge=10**11, lt=10**14, description="time of the first tick, UTC ms (2024-01-01)")
-    pair: str = Field("WETH/USDC", pattern=r"^[^\s/|>]+/[^\s/|>]+$")
-    chain_id: int = 1
+    pair: str = Field("WETH/USDC", pattern=r"^[^\s/|>]+/[^\s/|>]+$", description="BASE/QUOTE")
+    chain_id: int = Field(1, ge=0, description="chain of all venues")
     venues: tuple[VenueSettings, ...] = (
         VenueSettings(name="uniswap", fee_bps=5, reserve_quote=2e8, reaction_s=6, latency_ms=90, trades_per_minute=10, trade_quote=8000),
         VenueSettings(name="sushiswap", fee_bps=5, reserve_quote=1e8, reaction_s=25, latency_ms=130, trades_per_minute=4, trade_quote=6000),
