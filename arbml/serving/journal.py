@@ -86,6 +86,8 @@ class Journal:
         Raises:
             StoreError: if the disk refuses; then nothing of the line is kept.
         """
+        if self._file < 0:
+            raise StoreError(f"{self.lane}: the journal is closed; the service is shutting down")
         try:
             if self._torn or (self._end.offset and self._end.offset + len(line) > self._max_segment_bytes):
                 self._rotate()

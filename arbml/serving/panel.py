@@ -2,9 +2,9 @@
 
 import logging
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +19,7 @@ from arbml.serving.bundle import KINDS, Entry
 log = logging.getLogger(__name__)
 
 Floats = NDArray[np.float64]
+F = TypeVar("F")
 HOUR_MS = 3_600_000
 NOT_WARM = "not_warm"  # a reason beside those of ReasonCode: too few ticks of the stream yet
 
@@ -127,44 +128,46 @@ class Panel:
         return Forecasts(prices, volatility, tuple(note for note in (price_note, volatility_note) if note))
 
     def _prices(self, vector: FeatureVector, window: Floats, now_ms: int, models: bool) -> tuple[tuple[PriceForecast, ...], str]:
-        model: Any = self.models.get("lstm")
-        baseline = self.entries["lstm"].baseline
-        note = self._absent("lstm") or self.stale("lstm", now_ms)
-        if model is not None and not note:
-            note = self._unfit(model, vector.stream, window)
-        if model is not None and not note and models:
-            try:
-                found = _price_forecasts(model, window, vector.price, self.entries["lstm"].coverage, "model")
-                if found:
-                    return found, ""
-                note = ReasonCode.MODEL_FAILED.reason("lstm gave no finite number")
-            except Exception as error:  # as above
-                note = self._failed("lstm", error)
+        model, entry = self.models.get("lstm"), self.entries["lstm"]
+        note = self._absent("lstm") or self.stale("lstm", now_ms) or self._unfit(model, vector.stream, window)
+        if models and not note:
+            found, note = self._asked("lstm", lambda: _price_forecasts(model, window, vector.price, entry.coverage, "model"))
+            if found:
+                return found, ""
+        baseline = entry.baseline
         if baseline is None:
             return (), note
-        return _price_forecasts(baseline, window, vector.price, {}, "baseline"), note
+        found, failed = self._asked("baseline of lstm", lambda: _price_forecasts(baseline, window, vector.price, {}, "baseline"))
+        return found, note or failed
 
     def _volatility(self, stream: str, now_ms: int, models: bool) -> tuple[tuple[VolatilityForecast, ...], str]:
         model: Any = self.models.get("volatility")
         baseline: Any = self.entries["volatility"].baseline
+        horizons_s = self._volatility_horizons_s
         note = self._absent("volatility") or self.stale("volatility", now_ms)
-        if model is not None and not note and models:
-            if not model.ready(stream):
-                note = f"{NOT_WARM}: volatility has seen less than {model.window_s:.0f} s of {stream}"
-            else:
-                try:
-                    found = _volatility_forecasts(model, stream, self._volatility_horizons_s, "model")
-                    if found:
-                        return found, ""
-                    note = ReasonCode.MODEL_FAILED.reason("volatility gave no finite number")
-                except Exception as error:  # as above
-                    note = self._failed("volatility", error)
+        if model is not None and not note and not model.ready(stream):
+            note = f"{NOT_WARM}: volatility has seen less than {model.window_s:.0f} s of {stream}"
+        if models and not note:
+            found, note = self._asked("volatility", lambda: _volatility_forecasts(model, stream, horizons_s, "model"))
+            if found:
+                return found, ""
         if baseline is None or not baseline.ready(stream):
             return (), note
-        return _volatility_forecasts(baseline, stream, self._volatility_horizons_s, "baseline"), note
+        found, failed = self._asked("baseline of volatility", lambda: _volatility_forecasts(baseline, stream, horizons_s, "baseline"))
+        return found, note or failed
+
+    def _asked(self, who: str, ask: Callable[[], tuple[F, ...]]) -> tuple[tuple[F, ...], str]:
+        """Return the forecasts, and "" or why there are none."""
+        try:
+            found = ask()
+        except Exception as error:  # whatever a runtime raises, the bot gets an answer
+            return (), self._failed(who, error)
+        return found, "" if found else ReasonCode.MODEL_FAILED.reason(f"{who} gave no finite number")
 
     def _unfit(self, model: Any, stream: str, window: Floats) -> str:
         """Return why a window is none that the price model can judge, "" if it can."""
+        if model is None:
+            return ""
         if len(window) < self._sequence_length:
             return f"{NOT_WARM}: lstm needs {self._sequence_length} ticks of {stream}, {len(window)} are known"
         if unseen := model.scaler.out_of_range(window[-1]):

@@ -1,0 +1,121 @@
+"""What stands between HTTP and the predictor: nobody comes in before it is warm, and questions wait in one short queue."""
+
+import sys
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import arbml
+from arbml.errors import NotReady
+from arbml.serving import JournalFlusher, Predictor, schemas
+from arbml.serving.answers import prediction_answer
+from arbml.serving.batching import MicroBatcher
+from arbml.serving.journal import Journal
+from arbml.serving.records import PredictionRecord
+
+HEAVY = ("tensorflow", "keras", "sklearn", "mlflow", "arch", "evidently", "great_expectations", "matplotlib", "prefect")
+
+
+class Door:
+    """Closed until `open`. Its coroutines run on the event loop; none of them blocks longer than one micro-batch.
+
+    Args:
+        worker: index of this worker process.
+    """
+
+    def __init__(self, worker: int = 1) -> None:
+        self.worker = worker
+        self.failed = ""  # why the warm-up failed
+        self._predictor: Predictor | None = None
+        self._batcher: MicroBatcher[schemas.OpportunityRequest, PredictionRecord] | None = None
+        self._journal: Journal | None = None
+        self._flusher: JournalFlusher | None = None
+        self._closed = False
+
+    @property
+    def ready(self) -> bool:
+        """True between `open` and `close`."""
+        return self._predictor is not None and not self._closed
+
+    def open(self, predictor: Predictor, journal: Journal | None = None, flusher: JournalFlusher | None = None) -> None:
+        """Let requests in; `predictor` is warm."""
+        self._journal, self._flusher = journal, flusher
+        self._batcher = MicroBatcher(predictor.judge, predictor.config.inference.batch_size)
+        self._predictor = predictor
+
+    def close(self) -> None:
+        """Let no further request in."""
+        self._closed = True
+
+    def refused(self, code: str, blame: bool) -> None:
+        """Count a request that got an error."""
+        if self._predictor is not None:
+            self._predictor.stats.refused(code, failed=blame)
+
+    async def predict(self, request: schemas.OpportunityRequest, arrived_s: float) -> dict[str, Any]:
+        """Judge one opportunity, together with others that arrived in the same turn of the loop."""
+        self._inside()
+        assert self._batcher is not None
+        return _answer(await self._batcher.ask(request, arrived_s))
+
+    async def predict_many(self, request: schemas.PredictManyRequest, arrived_s: float) -> dict[str, Any]:
+        """Judge several opportunities, all or nothing."""
+        found: list[PredictionRecord] = self._inside().predict_many(request.opportunities, arrived_s)
+        return {"predictions": [_answer(record) for record in found]}
+
+    async def observe(self, request: schemas.ObserveRequest, _: float) -> dict[str, Any]:
+        """Take in ticks."""
+        return asdict(self._inside().observe(request))
+
+    async def outcome(self, request: schemas.OutcomeRequest, _: float) -> dict[str, Any]:
+        """Record what became of a prediction."""
+        return asdict(self._inside().record_outcome(request))
+
+    async def stats(self, _: schemas.EmptyRequest, __: float) -> dict[str, Any]:
+        """Return the figures."""
+        return self._inside().stats.snapshot()
+
+    async def models(self, _: schemas.EmptyRequest, __: float) -> dict[str, Any]:
+        """Return who answers."""
+        return self._inside().models()
+
+    async def clear_cache(self, _: schemas.EmptyRequest, __: float) -> dict[str, Any]:
+        """Forget the answers of the last second."""
+        return {"cleared": self._inside().clear_cache()}
+
+    async def health(self, _: schemas.EmptyRequest, __: float) -> dict[str, Any]:
+        """Return what works; answers also while the door is closed."""
+        state = {"problems": [], "streams": 0, "newest_tick_age_ms": None, "uptime_s": 0.0}
+        if self._predictor is not None:
+            state = self._predictor.health()
+        problems = [*state["problems"], *([f"warm_up_failed: {self.failed}"] if self.failed else [])]
+        journal = None
+        if self._journal is not None:
+            journal = {
+                "lane": str(self._journal.lane),
+                "lag_bytes": self._flusher.lag_bytes if self._flusher else 0,
+                "broken_lines": self._journal.broken,
+                "error": self._flusher.error if self._flusher else "",
+            }
+            problems += [f"store_unavailable: {journal['error']}"] if journal["error"] else []
+        status = "stopping" if self._closed else "starting" if not self.ready else "degraded" if problems else "ok"
+        return {
+            **state,
+            "status": status,
+            "problems": problems,
+            "worker": self.worker,
+            "journal": journal,
+            "heavy_modules": [name for name in HEAVY if name in sys.modules],
+            "code_path": str(Path(arbml.__file__).parent),
+        }
+
+    def _inside(self) -> Predictor:
+        if self._predictor is None:
+            raise NotReady("the service is warming up", mend="ask again when /readyz says 200")
+        if self._closed:
+            raise NotReady("the service is shutting down", mend="ask another instance")
+        return self._predictor
+
+
+def _answer(record: PredictionRecord) -> dict[str, Any]:
+    return prediction_answer(record.prediction, record.opportunity)
