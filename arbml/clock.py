@@ -44,6 +44,21 @@ class FixedClock:
         self._now_ms = now_ms
 
 
+class ReplayClock(FixedClock):
+    """A clock that stands at the latest moment it was shown, so that recorded data is judged at its own time.
+
+    >>> clock = ReplayClock(0)
+    >>> clock.see(2_000)
+    >>> clock.see(1_500)
+    >>> clock.now_ms()
+    2000
+    """
+
+    def see(self, ts_ms: int) -> None:
+        """Move to `ts_ms` if it is later."""
+        self.set(max(self.now_ms(), ts_ms))
+
+
 def iso(ts_ms: int) -> str:
     """Format UTC milliseconds for people.
 

@@ -95,6 +95,7 @@ class InferenceConfig(Section):
     batch_size: int = Field(10, ge=1, description="opportunities in one micro-batch")
     cache_ttl_ms: int = Field(1000, ge=0, description="age up to which an identical question gets the same answer")
     fallback_mode: Literal["baseline", "skip"] = "baseline"
+    clock: Literal["system", "ticks"] = Field("system", description="ticks: replay, now is the latest moment that a client named")
     max_model_age_hours: int = Field(24 * 14, ge=1, description="older models abstain")
     max_tick_age_ms: int = Field(60_000, ge=1000, description="older market state abstains")
     host: str = "127.0.0.1"

@@ -25,7 +25,7 @@ NAME = "arbml"
 SERVICE = "bentos.service:ArbmlService"
 # What the service imports. Their own requirements follow from them; the training libraries are not among these.
 RUNTIME = (
-    "bentoml", "fastapi", "pydantic", "pydantic-settings", "numpy", "pandas", "numba", "onnxruntime", "orjson",
+    "bentoml", "fastapi", "pydantic", "numpy", "pandas", "numba", "onnxruntime", "orjson",
     "python-dotenv", "sqlalchemy", "alembic", "psycopg",
 )  # fmt: skip
 BUILD_TIMEOUT_S = 180

@@ -12,7 +12,7 @@ from pathlib import Path
 import bentoml
 from bentoml._internal.context import server_context
 
-from arbml.clock import SystemClock
+from arbml.clock import ReplayClock, SystemClock
 from arbml.errors import ArbmlError
 from arbml.serving import Bundle, Journal, JournalFlusher, Ledger, Predictor, effective
 from arbml.serving.store_sink import store_opener
@@ -48,7 +48,8 @@ class ArbmlService:
         config = effective(bundle.config, settings)
         self.journal = Journal.open(config.home_path / "journal")
         self.flusher = JournalFlusher(self.journal, store_opener(config.store, config.home_path))
-        self.predictor = Predictor(bundle, config, Ledger(self.journal), SystemClock())
+        clock = ReplayClock(0) if config.inference.clock == "ticks" else SystemClock()
+        self.predictor = Predictor(bundle, config, Ledger(self.journal), clock)
         door.worker = server_context.worker_index or 1
         # the warm-up compiles and replays: in the background, so that /livez and /readyz answer meanwhile
         threading.Thread(target=self._warm_up, name="warm-up", daemon=True).start()

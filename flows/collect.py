@@ -1,16 +1,25 @@
 """Source to store."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from prefect import flow, task
 from prefect.cache_policies import NO_CACHE
 
 from arbml.collectors import Collector, CollectReport, collect
-from arbml.errors import NotEnoughData, TransientError
+from arbml.errors import ConfigError, NotEnoughData, TransientError
 from flows.progress import report
 from flows.sources import Source, open_sources
 from flows.workspace import Selection, Workspace
+
+
+@dataclass(frozen=True, slots=True)
+class Collected:
+    """What each source gave, and what was noticed while reading."""
+
+    reports: tuple[CollectReport, ...]
+    notes: tuple[str, ...]
 
 
 def is_transient(_task: Any, _run: Any, state: Any) -> bool:
@@ -26,8 +35,10 @@ def is_transient(_task: Any, _run: Any, state: Any) -> bool:
 
 @task(cache_policy=NO_CACHE)
 def check_sources(sources: Sequence[Source]) -> list[Collector]:
-    """Open and check every source before the first row is stored."""
+    """Open and check every source before the first row is stored. Raises ConfigError where collection is switched off."""
     workspace = Workspace()
+    if not workspace.config.collection.enabled:
+        raise ConfigError("collection is switched off; set ML_DATA_COLLECTION_ENABLED=true")
     venues = {stream.venue for stream in workspace.store.ticks.stats().by_stream}
     return open_sources(sources, workspace.config.collection, sorted(venues))
 
@@ -47,9 +58,11 @@ def collect_source(collector: Collector) -> CollectReport:
 
 
 @flow(name="collect", validate_parameters=False)
-def collect_flow(sources: Sequence[Source]) -> list[CollectReport]:
+def collect_flow(sources: Sequence[Source]) -> Collected:
     """Collect every source, one after the other."""
-    return [collect_source(collector) for collector in check_sources(sources)]
+    collectors = check_sources(sources)
+    notes = tuple(note for collector in collectors for note in getattr(collector, "notes", ()))
+    return Collected(tuple(collect_source(collector) for collector in collectors), notes)
 
 
 def selection_of(reports: Sequence[CollectReport]) -> Selection:

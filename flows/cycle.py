@@ -60,13 +60,14 @@ def cycle(sources: Sequence[Source], kinds: Sequence[str] = ()) -> Cycle:
     done.steps = meter.steps
     with meter.step("collect") as note:
         collected = collect_flow(sources)
-        selection = selection_of(collected)
-        note(f"{sum(c.new for c in collected)} new ticks, {sum(c.known for c in collected)} known, "
-             f"{sum(c.executions_new for c in collected)} new executions, streams: {', '.join(selection.streams or ())}")
+        reports, selection = collected.reports, selection_of(collected.reports)
+        note(f"{sum(c.new for c in reports)} new ticks, {sum(c.known for c in reports)} known, "
+             f"{sum(c.executions_new for c in reports)} new executions, streams: {', '.join(selection.streams or ())}")
+        done.notes += collected.notes
     with meter.step("validate") as note:
-        reports = validate_flow(selection)
-        note("; ".join(f"{r.suite}: {len(r.results)} expectations, {len(r.warnings)} warnings" for r in reports))
-        done.notes += [f"{r.suite}: {w.line.removeprefix('warn ')}" for r in reports for w in r.warnings]
+        verdicts = validate_flow(selection)
+        note("; ".join(f"{r.suite}: {len(r.results)} expectations, {len(r.warnings)} warnings" for r in verdicts))
+        done.notes += [f"{r.suite}: {w.line.removeprefix('warn ')}" for r in verdicts for w in r.warnings]
     with meter.step("features") as note:
         built = features_flow(selection)
         note(f"{built.rows} rows of {built.features} features")

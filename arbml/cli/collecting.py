@@ -58,7 +58,8 @@ def _collect(out: Output, sources: "Sequence[Source]") -> None:
     with session(out):
         from flows.collect import collect_flow
 
-        reports = collect_flow(sources)
+        collected = collect_flow(sources)
+    reports = collected.reports
     rows = [
         (r.source, ", ".join(r.streams), r.new, r.known, r.executions_new, *(iso(ts) if ts else None for ts in (r.start_ms, r.end_ms)),
          round(r.seconds, 2))
@@ -68,6 +69,8 @@ def _collect(out: Output, sources: "Sequence[Source]") -> None:
     for report in reports:
         if report.conflicting:
             out.line(f"{report.conflicting} ticks of {report.source} differ from what the store already knew; the stored ones stay")
+    for note in collected.notes:
+        out.line(f"note: {note}")
     out.line("next: arbml validate")
-    out.fact(collected=reports)
+    out.fact(collected=reports, notes=collected.notes)
     out.finish()

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from arbml.clock import Clock, stopwatch_s
+from arbml.clock import Clock, ReplayClock, stopwatch_s
 from arbml.config import Config
 from arbml.errors import InvalidRequest, RequestConflict, RequestError, StoreError
 from arbml.features.spec import SCORER_FEATURE_NAMES
@@ -88,12 +88,14 @@ class Predictor:
         """
         with self._lock:
             if isinstance(ticks, ObserveRequest):
+                self._see(max(tick.ts_known_ms or tick.ts_ms for tick in ticks.ticks))
                 self._state.check_room(ticks.ticks)
                 now_ms = self._clock.now_ms()
                 ticks = [to_tick(tick, now_ms, i) for i, tick in enumerate(ticks.ticks)]
             accepted, late = 0, 0
             touched: set[str] = set()
             for tick in ticks:
+                self._see(tick.ts_known_ms)
                 taken = self._state.observe(tick)
                 accepted += taken
                 late += not taken
@@ -211,8 +213,14 @@ class Predictor:
             "models": kinds,
         }
 
+    def _see(self, ts_ms: int | None) -> None:
+        """In a replay, the client's time is now."""
+        if ts_ms is not None and isinstance(self._clock, ReplayClock):
+            self._clock.see(ts_ms)
+
     def _open(self, request: OpportunityRequest) -> Item:
         """Give a question its id and moment."""
+        self._see(request.ts_ms)
         now_ms = self._clock.now_ms()
         ts_ms = now_ms if request.ts_ms is None else request.ts_ms
         item = Item(request, request.request_id or uuid.uuid4().hex, content_of(request), ts_ms)
