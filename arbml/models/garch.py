@@ -10,12 +10,13 @@ One step takes well under a microsecond; `arch` computes the same numbers (teste
 import math
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
+F = TypeVar("F", float, NDArray[np.float64])
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +24,7 @@ class GarchParams:
     """Parameters of one stream.
 
     Attributes:
-        name: e.g. "GARCH-t", "GJR-t", "EWMA-0.94".
+        name: e.g. "GARCH-t", "GJR-t", "targeted-0.02-0.995".
         omega: in log-return^2. alpha, gamma, beta: without unit.
         start: variance of the next bar before the first return, log-return^2.
         scale: factor on the log-returns during the fit (the optimiser needs numbers near 1); 1 where nothing was fitted.
@@ -69,11 +70,13 @@ class GarchParams:
         decay = self.persistence ** np.arange(bars, dtype=np.float64)
         return np.asarray(self.long_run + decay * (variance - self.long_run))
 
-    def total(self, variance: float, bars: float) -> float:
+    def total(self, variance: F, bars: float) -> F:
         """Return the expected sum of the next `bars` variances; part of a bar counts as that part of its variance."""
         whole = math.floor(bars)
         kept = self.persistence**whole
         settled = whole * self.long_run + (variance - self.long_run) * (1 - kept) / (1 - self.persistence)
+        if bars == whole:
+            return settled
         return settled + (bars - whole) * (self.long_run + kept * (variance - self.long_run))
 
     def to_dict(self) -> dict[str, Any]:
@@ -107,17 +110,13 @@ def filtered(params: GarchParams, log_returns: Iterable[float], steps: Iterable[
     return np.array(out, dtype=np.float64)
 
 
-def ewma(decay: float, variance: float, persistence: float = 0.998) -> GarchParams:
-    """Return an exponentially weighted average (RiskMetrics 1996) that returns slowly to `variance`.
-
-    The pull is there for quiet markets: without it the variance of a pool in which nothing trades would decay to zero, and
-    its forecast with it.
-    """
+def targeted(alpha: float, persistence: float, variance: float) -> GarchParams:
+    """Return a GARCH whose long-run variance is the given one (variance targeting, Engle and Mezrich 1996)."""
     return GarchParams(
-        name=f"EWMA-{decay:g}",
+        name=f"targeted-{alpha:g}-{persistence:g}",
         omega=(1 - persistence) * variance,
-        alpha=(1 - decay) * persistence,
+        alpha=alpha,
         gamma=0.0,
-        beta=decay * persistence,
+        beta=persistence - alpha,
         start=variance,
     )

@@ -11,6 +11,9 @@ from arbml.errors import NotEnoughData, SchemaError
 
 RANGE_QUANTILES = (0.001, 0.999)
 RANGE_MARGIN = 0.5  # of the range, on each side: with dozens of features, a bare 0.1 % tail would refuse one row in ten
+CLOCK_ROWS = 50
+CLOCK_TAILS = (0.01, 0.99)
+CLOCK_RANGES = 4  # two cycles, each up and down: below, an hour of the day has not come back often enough to mean anything
 ABSURD = 1e100  # nothing measured is that large, and its square overflows
 NORMAL_IQR = 1.349  # interquartile range of a standard normal
 
@@ -32,7 +35,7 @@ class InputScaler:
         names: all input columns, in order.
         kept: those that the model sees, in order.
         columns: {kept name: its scale}.
-        dropped: {other name: "never known" or "constant"}.
+        dropped: {other name: why: never known, constant, or a clock}.
         clip: largest |output|, in robust standard deviations.
 
     >>> scaler = InputScaler.fit(np.array([[1.0, 5.0], [2.0, 5.0], [3.0, 5.0]]), ["a", "b"])
@@ -60,7 +63,7 @@ class InputScaler:
         """Learn from training rows.
 
         Args:
-            X: (n, f), NaN or infinite where a value is not known.
+            X: (n, f) in order of time, NaN or infinite where a value is not known.
             names: f column names.
             clip: largest |output|.
 
@@ -75,6 +78,8 @@ class InputScaler:
                 dropped[name] = "never known"
             elif values.min() == values.max():
                 dropped[name] = "constant"
+            elif _is_clock(values):
+                dropped[name] = "a clock: it tells early from late"
             else:
                 columns[name] = _column_scale(values)
         if not columns:
@@ -122,6 +127,23 @@ class InputScaler:
         """Rebuild what `to_dict` wrote."""
         columns = {name: ColumnScale(**scale) for name, scale in data["columns"].items()}
         return cls(data["names"], columns, dict(data["dropped"]), data["clip"])
+
+
+def _is_clock(values: NDArray[np.float64]) -> bool:
+    """Say whether a column only tells the time, as the day of the week does in data of one day.
+
+    A model would learn the date by it, and every row after the training would lie outside of what it saw. Two signs: early
+    and late values never meet, or the column wandered over its range fewer than twice up and down.
+    """
+    third = len(values) // 3
+    if third < CLOCK_ROWS:
+        return False
+    (low, high), (later_low, later_high) = (np.quantile(part, CLOCK_TAILS) for part in (values[:third], values[-third:]))
+    if high < later_low or later_high < low:
+        return True
+    low, high = np.quantile(values, CLOCK_TAILS)
+    way = np.abs(np.diff(np.clip(values, low, high))).sum()  # clipped: one wild value would be the whole range
+    return bool(way < CLOCK_RANGES * (high - low))
 
 
 def _column_scale(values: NDArray[np.float64]) -> ColumnScale:

@@ -1,9 +1,9 @@
 """How far the price will move: GARCH fitted by `arch`, answered from filtered state. Never refitted in a request.
 
-Minute returns of a pool are heavy-tailed and a fit on them is almost integrated, where long forecasts run away. So every
-stream gets a small set of candidates: three GARCH fits, with the persistence capped and the variance targeted where the
-optimum lies on the edge, and two exponential averages that cannot fail. The one with the lowest QLIKE (Patton 2011) of
-the window's variance on the later validation rows answers.
+Returns of a pool are heavy-tailed, with jumps and bars in which nothing trades. Maximum likelihood is fragile there: it
+fails to converge, or ends almost integrated, where long forecasts run away. So every stream gets candidates: three GARCH
+fits, with the persistence capped and the variance targeted where the optimum lies on the edge, and a grid of targeted
+ones that cannot fail. `arbml.models.selection` says which one answers, and why.
 """
 
 import dataclasses
@@ -18,7 +18,7 @@ from arbml.config import VolatilityConfig
 from arbml.errors import NotEnoughData, NotFitted, SchemaError, TrainingDiverged
 from arbml.models.bars import Series, bar_s, series_of
 from arbml.models.base import ModelMeta, describe, writing
-from arbml.models.garch import GarchParams, ewma
+from arbml.models.garch import GarchParams, targeted
 from arbml.models.intervals import RatioIntervals, VarianceForecast, realised
 from arbml.models.risk import RiskMetrics, simulated_risk
 from arbml.models.runtime import VolatilityFilter
@@ -29,8 +29,10 @@ if TYPE_CHECKING:
 
 Floats = NDArray[np.float64]
 
-MAX_PERSISTENCE = 0.995  # half of a shock gone after 138 bars; nearer to 1 the long-run variance means nothing
-DECAYS = (0.94, 0.97)    # RiskMetrics' daily and monthly decay
+MAX_PERSISTENCE = 0.999  # half of a shock gone after 693 bars; nearer to 1 the long-run variance means nothing
+ALPHAS = (0.01, 0.02, 0.04, 0.08, 0.15)
+PERSISTENCES = (0.95, 0.98, 0.99, 0.995, 0.998, 0.999)
+UNSEEN = (0.04, 0.99)    # alpha and persistence for a stream that was not in the training
 MIN_RATIOS = 100         # later rows from which a stream's intervals are its own
 PRICES = "prices"        # name of the stream that `train` makes of an array of prices
 
@@ -59,9 +61,9 @@ class VolatilityPredictor:
         return self._served
 
     def fit(self, train: "Dataset", validation: "Dataset") -> None:
-        """Fit each stream on `train`; choose among the candidates and measure the intervals on `validation`.
+        """Fit each stream on `train`, choose among its candidates, and measure the intervals on `validation`.
 
-        A stream with fewer than `min_samples` returns gets an exponential average.
+        A stream with fewer than `min_samples` returns is not given to `arch`; it has the targeted candidates only.
 
         Args:
             train, validation: kind "volatility": X[:, 0] log-return of a bar, y[:, 0] realised variance of the window after it.
@@ -168,7 +170,7 @@ def _candidates(log_returns: Floats, min_samples: int) -> tuple[list[GarchParams
     variance = float(np.mean(np.square(log_returns)))
     if not variance > 0:
         return [], []
-    fitted, missing = [ewma(decay, variance) for decay in DECAYS], []
+    fitted, missing = [targeted(alpha, kept, variance) for alpha in ALPHAS for kept in PERSISTENCES], []
     if len(log_returns) < min_samples:
         return fitted, [f"GARCH not fitted: {len(log_returns)} returns, needs {min_samples}"]
     for name, asymmetry, student in (("GARCH-normal", 0, False), ("GARCH-t", 0, True), ("GJR-t", 1, True)):
@@ -244,9 +246,9 @@ def _state_after(fit: StreamFit, later: Series | None) -> dict[str, Any]:
 
 
 def _default(fits: Sequence[StreamFit]) -> dict[str, Any]:
-    """A stream that was not in the training gets an exponential average that starts at the usual variance."""
+    """A stream that was not in the training starts at the variance that is usual among those that were."""
     usual = float(np.median([fit.params.long_run for fit in fits]))
-    return {"garch": ewma(DECAYS[0], usual).to_dict()}
+    return {"garch": targeted(*UNSEEN, usual).to_dict()}
 
 
 def _price_datasets(prices: Floats, step_s: int, volatility: VolatilityConfig) -> tuple["Dataset", "Dataset"]:

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from arbml.models.garch import GarchParams, ewma, filtered
+from arbml.models.garch import GarchParams, filtered, targeted
 
 stationary = st.tuples(st.floats(0, 0.3), st.floats(-0.2, 0.3), st.floats(0, 0.69)).filter(
     lambda x: x[0] + x[1] >= 0 and 0 <= x[0] + x[1] / 2 + x[2] < 0.999
@@ -54,7 +54,7 @@ def test_missing_bars_are_bridged_by_the_forecast() -> None:
 
 
 def test_a_quiet_market_keeps_some_variance() -> None:
-    params = ewma(0.94, 4.0)
+    params = targeted(0.06, 0.998, 4.0)
     quiet = filtered(params, [0.0] * 5000, [1] * 5000, params.start)
     assert quiet[-1] > 0.004
     assert params.long_run == pytest.approx(4.0)

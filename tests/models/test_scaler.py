@@ -27,7 +27,7 @@ def test_standardises_by_median_and_interquartile_range() -> None:
 
 
 def test_an_outlier_does_not_move_the_scale_and_is_clipped() -> None:
-    X = np.linspace(-1, 1, 1001)[:, None]
+    X = np.random.default_rng(0).permutation(np.linspace(-1, 1, 1001))[:, None]
     wild = np.vstack([X, [[1e300]]])
     assert abs(fit(wild).transform(X) - fit(X).transform(X)).max() < 0.01
     assert fit(X).transform(np.array([[1e300], [-1e300]])).tolist() == [[8.0], [-8.0]]
@@ -95,3 +95,22 @@ def test_order_is_kept(values: list[float]) -> None:
     X = np.array(values)[:, None]
     z = fit(X, clip=1e9).transform(np.sort(X, axis=0))[:, 0]
     assert (np.diff(z) >= 0).all()
+
+
+@pytest.mark.parametrize(("hours", "kept"), [(16, ["noise", "drifting", "rare"]), (72, ["hour", "noise", "drifting", "rare"])])
+def test_a_clock_is_no_feature(hours: int, kept: list[str]) -> None:
+    rng = np.random.default_rng(0)
+    n = hours * 60
+    at = np.arange(n) / 60
+    noise = rng.standard_cauchy(size=n)
+    columns = {
+        "day": np.cos(at / 24 / 7 * 2 * np.pi),
+        "hour": np.sin(at / 24 * 2 * np.pi),
+        "trend": at + rng.normal(size=n),
+        "noise": noise,
+        "drifting": np.cumsum(rng.normal(size=n)) * 0.02 + rng.normal(size=n),
+        "rare": (rng.random(n) < 0.005).astype(float),
+    }
+    scaler = InputScaler.fit(np.stack(list(columns.values()), axis=1), list(columns))
+    assert list(scaler.kept) == kept
+    assert scaler.dropped["day"].startswith("a clock")
