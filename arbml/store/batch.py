@@ -1,0 +1,135 @@
+"""Rows on their way into the database: columns of plain values, cut into chunks so that memory stays bounded."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from arbml.errors import SchemaError
+
+Values = npt.NDArray[Any] | list[Any]
+
+_CHUNK = 50_000
+
+
+@dataclass(frozen=True, slots=True)
+class Appended:
+    """What became of the rows of one append.
+
+    Attributes:
+        new: were stored.
+        known: were there already with the same content; only their time of knowing may differ.
+        conflicting: were there already with other content. The stored row stands: what was known first is what
+            everything after it was computed from.
+    """
+
+    new: int = 0
+    known: int = 0
+    conflicting: int = 0
+
+    def __add__(self, other: "Appended") -> "Appended":
+        return Appended(self.new + other.new, self.known + other.known, self.conflicting + other.conflicting)
+
+
+class Batch:
+    """Named columns of equal length that iterate, as often as asked, as rows of plain Python values.
+
+    Args:
+        columns: lists are passed through as they are; in arrays NaN becomes None.
+        whole: names of float columns that are whole numbers in the database.
+
+    >>> list(Batch({"a": np.array([1.5, np.nan]), "b": np.array([7.0, np.nan])}, whole=("b",)))
+    [(1.5, 7), (None, None)]
+    """
+
+    def __init__(self, columns: Mapping[str, Values], whole: Sequence[str] = ()) -> None:
+        self._columns = dict(columns)
+        self._whole = frozenset(whole)
+        lengths = {len(values) for values in self._columns.values()}
+        if len(lengths) != 1:
+            raise ValueError(f"columns of different lengths: {sorted(lengths)}")
+        self._length = lengths.pop()
+
+    @property
+    def names(self) -> list[str]:
+        """Column names, in the order of the values of a row."""
+        return list(self._columns)
+
+    def __len__(self) -> int:
+        return self._length
+
+    def __iter__(self) -> Iterator[tuple[Any, ...]]:
+        for start in range(0, self._length, _CHUNK):
+            chunk = slice(start, start + _CHUNK)
+            yield from zip(*(_plain(v[chunk], name in self._whole) for name, v in self._columns.items()), strict=True)
+
+
+def _plain(values: Values, whole: bool) -> list[Any]:
+    if isinstance(values, list):
+        return values
+    if values.dtype.kind != "f":
+        return list(values.tolist())
+    missing = np.isnan(values)
+    if missing.all():
+        return [None] * len(values)
+    if not whole and not missing.any():
+        return list(values.tolist())
+    plain = np.where(missing, 0, values).astype(np.int64).astype(object) if whole else values.astype(object)
+    plain[missing] = None
+    return list(plain.tolist())
+
+
+def storable(df: pd.DataFrame, source: str, whole: Sequence[str] = ()) -> pd.DataFrame:
+    """Return a checked frame in the order of `ts_known_ms`, if every value can be stored exactly.
+
+    The order is what makes the first-known row win among rows of one batch with the same key.
+
+    Raises:
+        SchemaError: for text with a NUL character or half a surrogate pair, which PostgreSQL cannot keep, and for
+            fractions or numbers beyond 64 bits in a `whole` column.
+    """
+    for name in whole:
+        values = df[name].to_numpy()
+        with np.errstate(invalid="ignore"):
+            bad = np.flatnonzero((values != np.floor(values)) & ~np.isnan(values) | (np.abs(values) >= 2.0**63))
+        if len(bad):
+            raise SchemaError(f"{source}: column '{name}', row {bad[0]}: {values[bad[0]]!r} must be a whole number of at most 64 bits")
+    for name in df.select_dtypes(object).columns:
+        refuse_bad_text(df[name].tolist(), name, source, strict=True)
+    known = df["ts_known_ms"].to_numpy()
+    if bool((known[1:] >= known[:-1]).all()):
+        return df
+    return df.take(np.argsort(known, kind="stable"))
+
+
+def refuse_bad_text(values: Sequence[Any], name: str, source: str, strict: bool = False) -> None:
+    """Raise if a text has a NUL character or half a surrogate pair, which PostgreSQL cannot keep.
+
+    Args:
+        values: texts, None, and unless `strict` other values, which are not looked at.
+
+    Raises:
+        SchemaError: naming the first offender.
+    """
+    try:
+        distinct: Iterable[Any] = dict.fromkeys(values)
+    except TypeError:  # something that is not even hashable is among them
+        distinct = values
+    for text in distinct:
+        if text is None or (not strict and not isinstance(text, str)):
+            continue
+        if not _is_text(text):
+            raise SchemaError(f"{source}: column '{name}', row {values.index(text)}: {text!r} is not text that a database can keep")
+
+
+def _is_text(value: Any) -> bool:
+    if not isinstance(value, str) or "\0" in value:
+        return False
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        return False
+    return True

@@ -1,0 +1,182 @@
+"""PostgreSQL through psycopg 3: binary COPY in, one array per column out."""
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import psycopg
+import sqlalchemy as sa
+from pydantic import SecretStr
+from sqlalchemy import URL, ColumnElement, Connection, Select, Table, event, func, literal_column, select
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.exc import ArgumentError
+
+from arbml.errors import ConfigError
+from arbml.store.batch import Batch
+from arbml.store.engine.database import Columns, Database, native, numeric_types, staging
+
+_SETTING = "TIMESERIES_CONNECTION_STRING"
+_SHAPE = "postgresql://user:password@host:5432/database"
+_ENCODED = "characters like @ / : in user and password percent-encoded"
+_SCHEMES = frozenset({"postgres", "postgresql", "postgresql+psycopg"})
+_SCHEMA_LOCK = 0x6172626D6C  # "arbml": the advisory lock that a migrating process holds
+_PAGE = 250_000              # rows gathered into arrays by the server at once: about 30 MB there
+
+
+class PostgresDatabase(Database):
+    """PostgreSQL 12 or later.
+
+    Args:
+        url: postgres://, postgresql:// or postgresql+psycopg://.
+        lock_timeout_s: how long to wait for another transaction.
+    """
+
+    dialect = "postgresql"
+    driver_error = psycopg.Error
+
+    def __init__(self, url: SecretStr, lock_timeout_s: float) -> None:
+        target = _parse(url.get_secret_value())
+        options = {"application_name": "arbml", "connect_timeout": 10}
+        engine = sa.create_engine(
+            target.set(drivername="postgresql+psycopg"),
+            connect_args={name: value for name, value in options.items() if name not in target.query},
+            hide_parameters=True,
+            pool_pre_ping=True,  # a server that was restarted is reached again without an error
+            isolation_level="READ COMMITTED",
+        )
+        super().__init__(engine, _where(target), _secrets(target))
+        self._lock_timeout_ms = round(lock_timeout_s * 1000)
+        event.listen(engine, "connect", self._on_connect)
+
+    def _on_connect(self, connection: psycopg.Connection[Any], _: object) -> None:
+        connection.execute(f"SET lock_timeout = {self._lock_timeout_ms:d}")  # as a start-up option a pooler would refuse it
+        connection.commit()
+
+    def _read_options(self) -> dict[str, Any]:
+        return {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
+
+    def _write_options(self) -> dict[str, Any]:
+        return {}
+
+    def lock_schema(self, connection: Connection) -> None:
+        connection.execute(select(func.pg_advisory_xact_lock(_SCHEMA_LOCK)))
+
+    def insert_missing(self, connection: Connection, table: Table, rows: Sequence[Mapping[str, Any]]) -> None:
+        if rows:
+            connection.execute(insert(table).on_conflict_do_nothing(), list(rows))
+
+    def put(self, connection: Connection, table: Table, row: Mapping[str, Any]) -> None:
+        connection.execute(insert(table).values(**row).on_conflict_do_update(index_elements=list(table.primary_key), set_=row))
+
+    def _insert_new(self, connection: Connection, table: Table, batch: Batch) -> int:
+        incoming = self._incoming(connection, table, batch)
+        # kept by the session, emptied by the commit: no new catalogue rows for every write
+        connection.execute(sa.text(f"CREATE TEMP TABLE IF NOT EXISTS {incoming.name} (LIKE {table.name}) ON COMMIT DELETE ROWS"))
+        with _driver(connection).cursor() as cursor, cursor.copy(
+            f"COPY {incoming.name} ({', '.join(batch.names)}) FROM STDIN (FORMAT BINARY)"
+        ) as copy:
+            copy.set_types([_type_name(table, name, connection) for name in batch.names])
+            for row in batch:
+                copy.write_row(row)
+        # in the order of the key, so that two writers of the same rows wait for each other instead of deadlocking,
+        # and of two rows with one key the first in the batch comes first
+        order = [*(incoming.c[key.name] for key in table.primary_key), literal_column("ctid")]
+        rows = select(*(incoming.c[name] for name in batch.names)).order_by(*order)
+        insertion = insert(table).from_select(batch.names, rows).on_conflict_do_nothing()
+        return connection.execute(insertion, execution_options={"preserve_rowcount": True}).rowcount
+
+    def _incoming(self, connection: Connection, table: Table, batch: Batch) -> Table:
+        return staging(table)
+
+    def read_columns(self, connection: Connection, statement: Select[Any]) -> Columns:
+        types = numeric_types(statement)
+        (table,) = statement.get_final_froms()
+        keys = tuple(table.primary_key)
+        page = statement.order_by(*keys).limit(_PAGE)
+        parts: list[Columns] = []
+        while True:
+            parts.append(_read_page(connection, page, types))
+            if len(parts[-1][keys[0].name]) < _PAGE:
+                return {name: np.concatenate([part[name] for part in parts]) for name in types}
+            last = [int(parts[-1][key.name][-1]) for key in keys]
+            page = statement.where(sa.tuple_(*keys) > sa.tuple_(*map(sa.literal, last))).order_by(*keys).limit(_PAGE)
+
+    def _mend(self, error: BaseException) -> str | None:
+        if not isinstance(error, psycopg.Error):
+            return None
+        state = error.sqlstate or ""
+        mend = _MENDS.get(state) or _MENDS.get(state[:2])
+        if mend is None and not state and isinstance(error, psycopg.OperationalError):
+            reason = re.sub(r"^.*failed: ", "", str(error).strip().splitlines()[0])
+            mend = f"cannot connect ({reason}); check that the server runs and that {_SETTING} names it"
+        return mend
+
+
+_MENDS = {
+    "08": f"the connection was lost; nothing of this write was kept; check that the server runs and that {_SETTING} names it",
+    "57": "the server is stopping or ended this connection; nothing of this write was kept; try again",
+    "28": f"refuses this user; check user and password in {_SETTING} ({_ENCODED})",
+    "3D000": f"there is no such database on the server; create it or mend {_SETTING}",
+    "42501": "this user may not do that; grant it CREATE on the schema and all rights on its tables",
+    "53100": "the server's disk is full; nothing of this write was kept; free space there and try again",
+    "53300": "the server has no connection left; close some or raise max_connections",
+    "55P03": "another transaction holds the lock; wait for it to finish, or stop it, and try again",
+    "40": "another transaction was in the way (deadlock or serialisation); nothing of this write was kept; try again",
+    "25006": f"the server is read-only (a replica?); name the primary in {_SETTING}",
+}
+
+
+def _parse(text_: str) -> URL:
+    # no message may quote the text: whatever could not be parsed may contain the password
+    try:
+        url = sa.make_url(text_)
+        port = url.port
+    except (ArgumentError, ValueError):
+        raise ConfigError(f"{_SETTING} is not a URL of the shape {_SHAPE}, with {_ENCODED}") from None
+    if url.drivername not in _SCHEMES:
+        raise ConfigError(f"{_SETTING} must start with postgresql:// (or postgres://, postgresql+psycopg://), e.g. {_SHAPE}")
+    if "@" in f"{url.host}{url.database}" or (port is not None and not 0 < port < 65536):
+        raise ConfigError(f"{_SETTING}: host, port or database cannot be read; the shape is {_SHAPE}, with {_ENCODED}")
+    return url
+
+
+def _where(url: URL) -> str:
+    host = url.host or "localhost"
+    return f"postgresql://{host}{f':{url.port}' if url.port else ''}/{url.database or ''}"
+
+
+def _secrets(url: URL) -> list[str]:
+    options = [value if isinstance(value, str) else ",".join(value) for key, value in url.query.items() if "pass" in key]
+    return [str(url.password or ""), *options]
+
+
+def _driver(connection: Connection) -> psycopg.Connection[Any]:
+    driver = connection.connection.driver_connection
+    assert isinstance(driver, psycopg.Connection)
+    return driver
+
+
+def _type_name(table: Table, column: str, connection: Connection) -> str:
+    return table.c[column].type.compile(connection.dialect).split(" COLLATE")[0].lower()
+
+
+def _read_page(connection: Connection, page: Select[Any], types: Mapping[str, str]) -> Columns:
+    rows = page.subquery()
+    gathered = select(*(_gather(rows.c[name], kind) for name, kind in types.items()))
+    sql = str(gathered.compile(connection.engine, compile_kwargs={"literal_binds": True}))
+    with _driver(connection).cursor(binary=True) as cursor:
+        found = cursor.execute(sql).fetchone() or ()
+    return {
+        name: native(np.frombuffer(values or b"", dtype=f">{kind}"))
+        for (name, kind), values in zip(types.items(), found, strict=True)
+    }
+
+
+def _gather(column: ColumnElement[Any], kind: str) -> ColumnElement[Any]:
+    """One column of all rows as big-endian bytes; every aggregate sees the rows in the order of the subquery."""
+    if kind == "i8":
+        sent = func.int8send(sa.cast(column, sa.BigInteger))
+    else:
+        sent = func.float8send(func.coalesce(sa.cast(column, sa.Double), literal_column("'NaN'::float8")))
+    return func.string_agg(sent, literal_column("''::bytea"))

@@ -1,0 +1,57 @@
+"""Brings a database to the schema of this code: Alembic, run from here, without an ini file.
+
+A new revision is a new file in `versions`, its number added to `REVISIONS`. Revisions are never edited once released and
+only go forward: going back would drop what was collected.
+"""
+
+import threading
+from pathlib import Path
+
+from sqlalchemy import Connection, column, inspect, select, table
+
+from arbml.errors import StoreError
+from arbml.store.engine import Database
+
+REVISIONS = ("0001",)
+"""All revisions, oldest first; kept here so that opening an up-to-date database does not import Alembic."""
+
+VERSION_TABLE = "arbml_schema"
+"""Not Alembic's default name, which MLflow and others use in the same database."""
+
+_ONE_AT_A_TIME = threading.Lock()  # Alembic's migration context is a global of the process
+
+
+def migrate(database: Database) -> None:
+    """Make the schema current. Any number of processes may do this at once; one of them does the work.
+
+    Raises:
+        StoreError: if the database has a schema that this code does not know, or refuses the work.
+    """
+    with database.reading() as connection:
+        if _revision(connection, database.where) == REVISIONS[-1]:
+            return
+    with _ONE_AT_A_TIME, database.writing() as connection:
+        database.lock_schema(connection)
+        if _revision(connection, database.where) != REVISIONS[-1]:
+            _upgrade(connection)
+
+
+def _revision(connection: Connection, where: str) -> str | None:
+    if not inspect(connection).has_table(VERSION_TABLE):
+        return None
+    found: str | None = connection.execute(select(column("version_num")).select_from(table(VERSION_TABLE))).scalar()
+    if found is not None and found not in REVISIONS:
+        raise StoreError(
+            f"{where}: schema {found} is newer than this arbml knows (up to {REVISIONS[-1]}); upgrade arbml or use another database"
+        )
+    return found
+
+
+def _upgrade(connection: Connection) -> None:
+    from alembic import command
+    from alembic.config import Config
+
+    config = Config()
+    config.set_main_option("script_location", str(Path(__file__).parent).replace("%", "%%"))
+    config.attributes["connection"] = connection
+    command.upgrade(config, "head")
