@@ -9,9 +9,10 @@ from arbml.dataset.types import Array, Dataset, hashed
 from arbml.errors import NotEnoughData
 from arbml.features import FEATURE_NAMES, SCORER_FEATURE_NAMES, feature_set_id, route_features
 from arbml.frames import ExecutionFrame, FeatureFrame, TickFrame
-from arbml.labels import in_order, opportunity_labels, replay_labels, rows_by_stream
-from arbml.market.book import UNKNOWN_FEE_BPS
+from arbml.labels import in_order, moments, opportunity_labels, replay_labels, rows_by_stream
+from arbml.market import UNKNOWN_FEE_BPS
 
+STEP_MS = 1_000
 MAX_MOMENTS = 20_000  # of a replay; a month of 5 s ticks would otherwise take minutes and train on near-copies
 
 
@@ -89,7 +90,7 @@ def _labels(ticks: TickFrame, executions: ExecutionFrame | None, costs: CostsCon
     step_ms = _step_ms(ticks)
     notes.append("labels are replayed: would the opportunity still have paid "
                  f"{costs.inclusion_delay_ms / 1_000:g} s later, after fees, price impact and gas")
-    if step_ms:
+    if step_ms > STEP_MS:
         notes.append(f"the replay looks every {step_ms / 1_000:g} s, so that it sees at most {MAX_MOMENTS} moments")
     if ticks["gas_price_gwei"].isna().all():
         notes.append(f"no tick states a gas price: {costs.default_gas_price_gwei:g} gwei is assumed")
@@ -99,8 +100,11 @@ def _labels(ticks: TickFrame, executions: ExecutionFrame | None, costs: CostsCon
 
 
 def _step_ms(ticks: TickFrame) -> int:
-    moments = np.unique(ticks["ts_known_ms"].to_numpy())
-    return 0 if len(moments) <= MAX_MOMENTS else int(np.ceil((moments[-1] - moments[0]) / MAX_MOMENTS))
+    """Return the step of the replay's clock: a second, or as many as leave `MAX_MOMENTS` of a long period."""
+    known_ms = ticks["ts_known_ms"].to_numpy()
+    if len(moments(known_ms, STEP_MS)) <= MAX_MOMENTS:
+        return STEP_MS
+    return STEP_MS * int(np.ceil((known_ms[-1] - known_ms[0]) / MAX_MOMENTS / STEP_MS))
 
 
 def _last_known_row(labels: pd.DataFrame, features: FeatureFrame) -> Array:

@@ -1,7 +1,7 @@
 """Labels, each with the time at which it became known."""
 
 from arbml.labels.opportunities import LABELS, opportunity_labels
-from arbml.labels.replay import STALE_MS, replay_labels
+from arbml.labels.replay import STALE_MS, moments, replay_labels
 from arbml.labels.returns import forward_returns
 from arbml.labels.series import (
     Series,
@@ -20,6 +20,7 @@ __all__ = [
     "Series",
     "forward_returns",
     "in_order",
+    "moments",
     "observable_horizons",
     "opportunity_labels",
     "replay_labels",

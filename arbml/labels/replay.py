@@ -11,8 +11,7 @@ from arbml.config import CostsConfig
 from arbml.frames import TickFrame
 from arbml.labels.opportunities import label_frame
 from arbml.labels.series import Array, Series, in_order, stream_series
-from arbml.market import Pool, best_opportunity, reprice
-from arbml.market.book import UNKNOWN_FEE_BPS
+from arbml.market import UNKNOWN_FEE_BPS, Pool, best_opportunity, reprice
 
 STALE_MS = 600_000  # as in the features: what happened longer ago says nothing of now
 NEVER = np.iinfo(np.int64).max
@@ -34,18 +33,19 @@ class _Landing:
     known: Array
 
 
-def replay_labels(ticks: TickFrame, costs: CostsConfig, step_ms: int = 0, max_age_ms: int = STALE_MS) -> pd.DataFrame:
+def replay_labels(ticks: TickFrame, costs: CostsConfig, step_ms: int = 1_000, max_age_ms: int = STALE_MS) -> pd.DataFrame:
     """Return the best opportunity of each moment and pair, and whether it would still have paid when it landed.
 
-    A moment is when one or more ticks of the pair became known; the finder sees the states held then. The transaction lands
-    with the first event on either of its venues at or after `inclusion_delay_ms` later and meets, on both, the state of that
-    event time. It succeeds if the same amount still has a positive net profit there; otherwise it reverts and pays for it.
-    Moments whose landing the data do not show have no label.
+    A moment is the end of a step of the clock in which a tick of the pair became known (`moments`), so that venues whose
+    ticks arrive milliseconds apart are not compared half old, half new. The finder sees the states held then. The
+    transaction lands with the first event on either of its venues at or after `inclusion_delay_ms` later and meets, on both,
+    the state of that event time. It succeeds if the same amount still has a positive net profit there; otherwise it reverts
+    and pays for it. Moments whose landing the data do not show have no label.
 
     Args:
         ticks: in any order.
         costs: of the finder, and the inclusion delay.
-        step_ms: least time between two moments of a pair; 0 takes all.
+        step_ms: step of the clock; 0 looks whenever a tick becomes known.
         max_age_ms: states that happened longer before the moment are not offered to the finder.
 
     Returns:
@@ -68,9 +68,9 @@ def replay_labels(ticks: TickFrame, costs: CostsConfig, step_ms: int = 0, max_ag
 def _replay_pair(
     ticks: TickFrame, several: list[Series], costs: CostsConfig, step_ms: int, max_age_ms: int
 ) -> list[tuple[Any, ...]]:
-    moments = _moments(several, step_ms)
-    seen = [np.searchsorted(one.ts_known_ms, moments, side="right") - 1 for one in several]
-    landings = {(a, b): _landing(several[a], several[b], moments + costs.inclusion_delay_ms)
+    now = moments(np.concatenate([one.ts_known_ms for one in several]), step_ms)
+    seen = [np.searchsorted(one.ts_known_ms, now, side="right") - 1 for one in several]
+    landings = {(a, b): _landing(several[a], several[b], now + costs.inclusion_delay_ms)
                 for a, b in combinations(range(len(several)), 2)}
     states = []
     for v, one in enumerate(several):
@@ -79,7 +79,7 @@ def _replay_pair(
     number_of = {one.stream.partition("|")[0]: v for v, one in enumerate(several)}
     held = [[states[v][at] if at >= 0 else None for at in seen[v].tolist()] for v in range(len(several))]
     rows = []
-    for i, now_ms in enumerate(moments.tolist()):
+    for i, now_ms in enumerate(now.tolist()):
         fresh = [pool for line in held if (pool := line[i]) is not None and pool.ts_ms >= now_ms - max_age_ms]
         best = best_opportunity(fresh, costs, now_ms)
         if best is None:
@@ -97,16 +97,13 @@ def _replay_pair(
     return rows
 
 
-def _moments(several: list[Series], step_ms: int) -> Array:
-    """Return the times at which something of the pair became known, at least `step_ms` apart."""
-    moments = np.unique(np.concatenate([series.ts_known_ms for series in several]))
-    if step_ms <= 0:
-        return moments
-    taken: list[int] = []
-    for moment in moments.tolist():
-        if not taken or moment >= taken[-1] + step_ms:
-            taken.append(moment)
-    return np.array(taken, dtype=np.int64)
+def moments(known_ms: Array, step_ms: int) -> Array:
+    """Return the ends of the steps of a clock in which something became known, ascending; with step 0 the times themselves.
+
+    >>> moments(np.array([1_000, 5_016, 5_120, 9_900]), 1_000).tolist()
+    [1000, 6000, 10000]
+    """
+    return np.unique(-(-known_ms // step_ms) * step_ms if step_ms else known_ms)
 
 
 def _landing(first: Series, second: Series, earliest_ms: Array) -> _Landing:

@@ -1,7 +1,7 @@
 """What is traded and what it costs: the types that travel, AMM mathematics, costs, and the finder."""
 
 from arbml.market.amm import amount_out, buy_base, optimal_two_pool, sell_base, spot_price, virtual_reserves
-from arbml.market.book import PoolBook, pool_of
+from arbml.market.book import UNKNOWN_FEE_BPS, PoolBook, pool_of
 from arbml.market.costs import gas_cost_quote, gas_price_gwei, gas_units, native_price, revert_cost
 from arbml.market.finder import best_opportunity, find_opportunities, reprice
 from arbml.market.types import (
@@ -22,6 +22,7 @@ from arbml.market.types import (
 )
 
 __all__ = [
+    "UNKNOWN_FEE_BPS",
     "Execution",
     "Leg",
     "Opportunity",

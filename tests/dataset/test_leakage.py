@@ -6,29 +6,27 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from arbml.config import CostsConfig, LstmConfig, ScorerConfig, TrainingConfig, VolatilityConfig
+from arbml.config import LstmConfig, ScorerConfig, TrainingConfig, VolatilityConfig
 from arbml.dataset import Dataset, opportunity_dataset, price_dataset, volatility_dataset, walk_forward
 from arbml.errors import NotEnoughData
 from arbml.features import compute_features
 from arbml.frames import TickFrame
-from tests.features.series import random_ticks
+from tests.dataset.markets import CHEAP_GAS, pools
 
-COSTS = CostsConfig(native_price_quote=2_000.0, gas_units_base=100, gas_units_per_leg=100, inclusion_delay_ms=4_000)
 LSTM = LstmConfig(sequence_length=10, horizons_s=(15, 30))
 KINDS = ["lstm", "scorer", "volatility"]
 seeds = st.integers(0, 2**31)
 
 
 def market(seed: int, rows: int = 300) -> TickFrame:
-    ticks = random_ticks(seed, rows=rows, pairs=1, venues=2, spacing_ms=6_000.0)
-    return ticks.assign(reserve_quote=ticks["reserve_base"] * ticks["price"], fee_bps=ticks["fee_bps"] / 10)
+    return pools(seed, rows=rows, pairs=1, venues=2, spacing_ms=6_000.0)
 
 
 def build(kind: str, ticks: TickFrame) -> Dataset:
     if kind == "lstm":
         return price_dataset(ticks, compute_features(ticks), LSTM)
     if kind == "scorer":
-        return opportunity_dataset(ticks, compute_features(ticks), None, COSTS, ScorerConfig())
+        return opportunity_dataset(ticks, compute_features(ticks), None, CHEAP_GAS, ScorerConfig())
     return volatility_dataset(ticks, VolatilityConfig(window_minutes=1))
 
 

@@ -5,30 +5,24 @@ import orjson
 import pandas as pd
 import pytest
 
-from arbml.config import CostsConfig, ScorerConfig
+from arbml.config import ScorerConfig
 from arbml.dataset import Dataset, opportunity, opportunity_dataset
 from arbml.errors import NotEnoughData
 from arbml.features import FEATURE_NAMES, SCORER_FEATURE_NAMES, compute_features, feature_set_id, route_features
 from arbml.frames import EXECUTIONS, TICKS, ExecutionFrame, TickFrame
 from arbml.labels import replay_labels
-from tests.features.series import random_ticks
+from tests.dataset.markets import CHEAP_GAS, pools
 
-COSTS = CostsConfig(native_price_quote=2_000.0, gas_units_base=100, gas_units_per_leg=100, inclusion_delay_ms=4_000)
 SCORER = ScorerConfig()
 
 
-def market(seed: int = 4, rows: int = 400) -> TickFrame:
-    ticks = random_ticks(seed, rows=rows, pairs=2)
-    return ticks.assign(reserve_quote=ticks["reserve_base"] * ticks["price"], fee_bps=ticks["fee_bps"] / 10)
-
-
 def built(ticks: TickFrame, executions: ExecutionFrame | None = None) -> Dataset:
-    return opportunity_dataset(ticks, compute_features(ticks), executions, COSTS, SCORER)
+    return opportunity_dataset(ticks, compute_features(ticks), executions, CHEAP_GAS, SCORER)
 
 
 def recorded(ticks: TickFrame, n: int) -> ExecutionFrame:
     """Executions of the first n opportunities, every third without a stored opportunity."""
-    labels = replay_labels(ticks, COSTS).iloc[:n]
+    labels = replay_labels(ticks, CHEAP_GAS).iloc[:n]
     return EXECUTIONS.check(
         pd.DataFrame(
             {
@@ -59,21 +53,21 @@ def check_join(ds: Dataset, ticks: TickFrame, labels: pd.DataFrame) -> None:
 
 
 def test_a_replayed_row_holds_what_was_known() -> None:
-    ticks = market()
+    ticks = pools(4)
     ds = built(ticks)
     assert (ds.kind, ds.target_names, ds.feature_set_id) == ("scorer", ("success",), feature_set_id())
     assert ds.feature_names == tuple(SCORER_FEATURE_NAMES)
     assert np.all(np.diff(ds.ts_ms) >= 0)
-    check_join(ds, ticks, replay_labels(ticks, COSTS))
+    check_join(ds, ticks, replay_labels(ticks, CHEAP_GAS))
     assert ds.notes[0] == ("labels are replayed: would the opportunity still have paid 4 s later, after fees, price impact and gas")
     unstated = ticks["fee_bps"].isna().sum()
     assert f"{unstated} ticks state no fee: 30 bps is assumed" in ds.notes
 
 
 def test_recorded_executions_come_before_a_replay() -> None:
-    ticks = market()
+    ticks = pools(4)
     ds = built(ticks, recorded(ticks, 30))
-    labels = replay_labels(ticks, COSTS).iloc[[i for i in range(30) if i % 3]]
+    labels = replay_labels(ticks, CHEAP_GAS).iloc[[i for i in range(30) if i % 3]]
     at = [i for i in range(30) if i % 3]
     labels = labels.assign(success=[i % 2 for i in at], profit=[i * 1.5 for i in at], label_end_ms=labels["ts_ms"] + 9_000)
     check_join(ds, ticks, labels.sort_values(["ts_ms", "request_id"]))
@@ -84,37 +78,37 @@ def test_recorded_executions_come_before_a_replay() -> None:
 
 
 def test_executions_without_opportunities_lead_to_a_replay_and_are_counted() -> None:
-    ticks = market()
+    ticks = pools(4)
     ds = built(ticks, recorded(ticks, 30).assign(opportunity=None))
     assert ds.data_hash == built(ticks).data_hash
     assert ds.notes[0] == "30 of 30 executions are left out: they did not record their opportunity"
 
 
 def test_opportunities_seen_before_any_features_are_left_out() -> None:
-    ticks = market()
+    ticks = pools(4)
     features = compute_features(ticks)
     cut_ms = int(np.median(features["ts_known_ms"]))
-    ds = opportunity_dataset(ticks, features[features["ts_known_ms"] > cut_ms], None, COSTS, SCORER)
+    ds = opportunity_dataset(ticks, features[features["ts_known_ms"] > cut_ms], None, CHEAP_GAS, SCORER)
     assert ds.ts_ms.min() > cut_ms
     assert any("opportunities are left out: no features of their market were known yet" in note for note in ds.notes)
 
 
 def test_order_and_double_collection_do_not_change_the_hash() -> None:
-    ticks = market()
+    ticks = pools(4)
     again = pd.concat([ticks, ticks.iloc[50:200]]).sample(frac=1.0, random_state=1)
     assert built(again).data_hash == built(ticks).data_hash
     assert built(ticks.iloc[:-30]).data_hash != built(ticks).data_hash
 
 
 def test_few_successes_and_assumed_gas_are_said_not_refused() -> None:
-    ticks = market().assign(gas_price_gwei=np.nan)
-    ds = opportunity_dataset(ticks, compute_features(ticks), None, COSTS, ScorerConfig(min_positive=10_000))
+    ticks = pools(4).assign(gas_price_gwei=np.nan)
+    ds = opportunity_dataset(ticks, compute_features(ticks), None, CHEAP_GAS, ScorerConfig(min_positive=10_000))
     assert "no tick states a gas price: 20 gwei is assumed" in ds.notes
     assert ds.notes[-1] == f"{int(ds.y.sum())} of {len(ds)} opportunities succeed; a model needs 10000 of each kind"
 
 
 def test_a_long_replay_is_thinned_out_evenly_and_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
-    ticks = market()
+    ticks = pools(4)
     monkeypatch.setattr(opportunity, "MAX_MOMENTS", 50)
     ds = built(ticks)
     assert 10 < len(ds) <= 2 * 51
@@ -122,13 +116,13 @@ def test_a_long_replay_is_thinned_out_evenly_and_says_so(monkeypatch: pytest.Mon
 
 
 def test_no_opportunity_is_refused_with_the_reason() -> None:
-    one = market().query("venue == 'venue0'")
+    one = pools(4).query("venue == 'venue0'")
     with pytest.raises(NotEnoughData, match="venues of one pair to see an opportunity: have 1, need 2; collect the same pair"):
         built(one)
     with pytest.raises(NotEnoughData, match="have 0, need 2"):
         built(TICKS.empty())
     with pytest.raises(NotEnoughData, match="no two venues of a pair ever differed"):
-        built(market().assign(price=100.0, reserve_base=1.0, reserve_quote=100.0))
-    strangers = recorded(market(), 30)
+        built(pools(4).assign(price=100.0, reserve_base=1.0, reserve_quote=100.0))
+    strangers = recorded(pools(4), 30)
     with pytest.raises(NotEnoughData, match=r"whose market was known .*have 0, need 1; collect ticks of venue0.BASE0/USD, "):
-        built(market().assign(venue="elsewhere"), strangers)
+        built(pools(4).assign(venue="elsewhere"), strangers)

@@ -10,17 +10,10 @@ from arbml.errors import NotEnoughData
 from arbml.features import FEATURE_NAMES, compute_features, feature_set_id
 from arbml.frames import TICKS, TickFrame
 from arbml.labels import forward_returns
+from tests.dataset.markets import regular
 from tests.features.series import random_ticks
 
 LSTM = LstmConfig(sequence_length=12, horizons_s=(5, 15, 30))
-
-
-def regular(n: int, step_s: int, venue: str = "a", seed: int = 0) -> TickFrame:
-    """n ticks of one stream, known 100 ms after they happened."""
-    ts = 1_704_412_823_000 + 1_000 * step_s * np.arange(n)
-    price = 2000.0 * np.exp(np.cumsum(np.random.default_rng(seed).normal(0, 3e-4, n)))
-    df = pd.DataFrame({"ts_ms": ts, "ts_known_ms": ts + 100, "venue": venue, "pair": "WETH/USDC", "price": price})
-    return TICKS.check(df)
 
 
 def built(ticks: TickFrame, lstm: LstmConfig = LSTM) -> Dataset:

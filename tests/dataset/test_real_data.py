@@ -46,9 +46,9 @@ def test_blocks_show_only_the_longer_horizons(uniswap: TickFrame) -> None:
 
 def test_no_opportunity_between_the_two_pools_paid_that_day(uniswap: TickFrame) -> None:
     features = compute_features(uniswap)
-    started = time.perf_counter()
+    started = time.process_time()
     ds = opportunity_dataset(uniswap, features, None, CONFIG.costs, CONFIG.scorer)
-    assert time.perf_counter() - started < 3.0
+    assert time.process_time() - started < 3.0
     assert len(ds) > 6_000
     assert ds.y.sum() == 0
     assert ds.economics is not None

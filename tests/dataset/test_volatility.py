@@ -9,7 +9,7 @@ from arbml.dataset import volatility_dataset
 from arbml.errors import NotEnoughData
 from arbml.frames import TICKS, TickFrame
 from arbml.labels import in_order, stream_series
-from tests.dataset.test_price import regular
+from tests.dataset.markets import regular
 from tests.features.series import random_ticks
 
 CONFIG = VolatilityConfig(window_minutes=1)
