@@ -106,3 +106,25 @@ def make_bars() -> Callable[..., Dataset]:
         )  # fmt: skip
 
     return make
+
+
+@pytest.fixture
+def make_sequences() -> Callable[..., Dataset]:
+    """Return a maker of lstm datasets: sequences of 10 ticks of one stream, returns that follow the first feature."""
+
+    def make(n: int = 600, seed: int = 0) -> Dataset:
+        rng, length = np.random.default_rng(seed), 10
+        rows = rng.normal(size=(n + length - 1, 3))
+        rows[::50, 2] = np.nan
+        window = np.lib.stride_tricks.sliding_window_view(np.arange(len(rows)), length)
+        X = rows[window[:, -1]]
+        y = np.column_stack([3e-4 * X[:, 0] + 2e-4 * rng.normal(size=n) for _ in range(2)])
+        ts_ms = NOW_MS + np.arange(n) * 5_000
+        return hashed(
+            Dataset(
+                "lstm", X, y, ts_ms, ts_ms + 10_000, ("momentum", "volume", "gas"), ("log_return_5s", "log_return_10s"), "fs-1",
+                ("a|WETH/USDC",), np.zeros(n, np.int64), np.full(n, 2000.0), window=window, rows=rows,
+            )
+        )  # fmt: skip
+
+    return make

@@ -23,6 +23,7 @@ _SETTINGS = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
     "MLFLOW_UV_AUTO_DETECT": "false",        # it would read a uv.lock of whatever folder we are started in
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "3",  # its own 7 keep a user waiting four minutes for "cannot be reached"
+    "MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR": "1",
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "30",
 }
 
@@ -41,8 +42,7 @@ class Connection:
         self._client: Any = None
 
     def __str__(self) -> str:
-        parts = urlsplit(self.uri)  # a server's address may hold a password
-        return self.uri if "@" not in parts.netloc else self.uri.replace(parts.netloc, parts.netloc.rpartition("@")[2])
+        return self._without_password(self.uri)
 
     @property
     def exists(self) -> bool:
@@ -99,9 +99,9 @@ class Connection:
         try:
             yield
         except MlflowException as error:
-            raise RegistryError(f"cannot {doing}: {_short(error)}; {self._mend(str(error))}") from error
+            raise RegistryError(f"cannot {doing}: {self._short(error)}; {self._mend(str(error))}") from error
         except (OSError, sqlite3.Error) as error:
-            raise RegistryError(f"cannot {doing}: {_short(error)} ({self}); check the path and its permissions") from error
+            raise RegistryError(f"cannot {doing}: {self._short(error)} ({self}); check the path and its permissions") from error
 
     def _mend(self, message: str) -> str:
         if "out-of-date database schema" in message or "Can't locate revision" in message:
@@ -112,6 +112,14 @@ class Connection:
             return "see which there are: arbml status"
         return f"check that {self} can be reached and written"
 
+    def _short(self, error: BaseException, limit: int = 300) -> str:
+        text = " ".join(self._without_password(str(error)).split())
+        return text if len(text) <= limit else text[: limit - 3] + "..."
+
+    def _without_password(self, text: str) -> str:
+        login, at, _ = urlsplit(self.uri).netloc.rpartition("@")
+        return text.replace(login + at, "") if at else text
+
     def _make_database(self, database: Path) -> None:
         if database.exists():
             _check_sqlite(database)
@@ -120,6 +128,8 @@ class Connection:
         with self.lock():
             if database.exists():  # another process was faster
                 return
+            for left in self.folder.glob(".new-*"):  # by a process killed in here: whoever has the lock is alone
+                shutil.rmtree(left, ignore_errors=True)
             # made aside and put in place whole: killed in the middle of its sixty migrations, MLflow's own would not open again
             aside = Path(tempfile.mkdtemp(prefix=".new-", dir=self.folder))
             try:
@@ -158,8 +168,3 @@ def _import_quietly() -> None:
 
     for name, level in levels.items():  # importing it turned them up
         logging.getLogger(name).setLevel(level)
-
-
-def _short(error: BaseException, limit: int = 300) -> str:
-    text = " ".join(str(error).split())
-    return text if len(text) <= limit else text[: limit - 3] + "..."

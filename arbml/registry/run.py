@@ -4,6 +4,7 @@ import json
 import math
 import shutil
 import tempfile
+import warnings
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,7 @@ MODEL_FOLDER = "model"            # in the run; inside it, MLflow keeps our file
 DATA_FOLDER = "data/model"
 _BATCH = 100                      # most parameters and tags that MLflow takes at once
 _TAG_LIMIT, _PARAM_LIMIT = 8000, 6000
-VERSION_TAGS = ("code_version", "seed")
+VERSION_TAGS = ("code_version", "seed", "data_hash")  # of the run; its dataset is more than the part that the model learnt from
 
 
 class RunLog:
@@ -118,12 +119,15 @@ class RunLog:
         with tempfile.TemporaryDirectory(prefix="arbml-model-") as folder, self._connection.errors("log the model"):
             copy, logged = Path(folder) / Path(DATA_FOLDER).name, Path(folder) / "logged"
             shutil.copytree(model_dir, copy)
+            with warnings.catch_warnings():
+                warnings.filterwarnings("ignore", "Hint: Inferred schema contains integer")  # times are never missing
+                signature = infer_signature(example, load(copy).predict(example))
             save_model(
                 logged,
                 loader_module=LOADER,
                 data_path=str(copy),
                 mlflow_model=Model(artifact_path=MODEL_FOLDER, run_id=self.run_id),
-                signature=infer_signature(example, load(copy).predict(example)),
+                signature=signature,
                 input_example=example,
                 pip_requirements=requirements(),
             )
