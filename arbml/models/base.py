@@ -58,7 +58,7 @@ if TYPE_CHECKING:
 FORMAT = 1
 META = "meta.json"
 ONNX = "model.onnx"
-MAX_ONNX_DIFFERENCE = 1e-5  # of a probability or a scaled quantile; more means that the export is another model
+MAX_ONNX_DIFFERENCE = 1e-5  # of a probability; more means that the export is another model
 
 Floats = NDArray[np.float64]
 
