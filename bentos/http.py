@@ -14,6 +14,7 @@ from fastapi import FastAPI
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
+from starlette.routing import Route
 
 from arbml import __version__
 from arbml.clock import stopwatch_s
@@ -68,7 +69,14 @@ def build_app(door: Door) -> FastAPI:
             },
             openapi_extra={"requestBody": {"content": {"application/json": {"schema": inline_schema(endpoint.reads)}}}},
         )
+    app.router.routes.append(Route("/", _index, methods=["GET"]))
     return app
+
+
+async def _index(_: Request) -> Response:
+    """BentoML's own page at / loads a tracker of somebody else's."""
+    system = ["/openapi.json", "/docs.json", "/healthz", "/livez", "/readyz", "/metrics"]
+    return _json({"service": "arbml", "version": __version__, "post": [endpoint.path for endpoint in ROUTES], "get": system})
 
 
 _REFUSALS: dict[int | str, str] = {

@@ -59,12 +59,12 @@ def ask(**changes: Any) -> OpportunityRequest:
     return parse(OpportunityRequest, opportunity(**changes))
 
 
-def save_scorer(directory: Path, weight: float = 0.05, trained_to_ms: int = NOW_MS, low: float = -1e3, high: float = 1e3) -> Path:
-    """P(success) = sigmoid(weight x net profit in bps): positive net profit is more likely than not."""
+def save_scorer(directory: Path, high: float = 1e3, feature_set: str = "") -> Path:
+    """P(success) = sigmoid(0.05 x net profit in bps); inputs up to `high` were seen in training."""
     from onnx import TensorProto, helper
 
     kept = ("momentum_1m", "route_edge_bps", "route_net_bps")
-    columns = {name: ColumnScale(0.0, 1.0, low, high) for name in kept}
+    columns = {name: ColumnScale(0.0, 1.0, -1e3, high) for name in kept}
     scaler = InputScaler(SCORER_FEATURE_NAMES, columns, {n: "constant" for n in SCORER_FEATURE_NAMES if n not in kept}, clip=1e4)
     nodes = [
         helper.make_node("MatMul", ["x", "w"], ["score"]),
@@ -73,20 +73,20 @@ def save_scorer(directory: Path, weight: float = 0.05, trained_to_ms: int = NOW_
         helper.make_node("Concat", ["no", "yes"], ["probabilities"], axis=1),
     ]
     constants = [
-        helper.make_tensor("w", TensorProto.FLOAT, [3, 1], [0.0, 0.0, weight]),
+        helper.make_tensor("w", TensorProto.FLOAT, [3, 1], [0.0, 0.0, 0.05]),
         helper.make_tensor("one", TensorProto.FLOAT, [1], [1.0]),
     ]
     onnx = _onnx(nodes, constants, ["n", 3], "probabilities", ["n", 2])
     calibration = Calibration("isotonic", 10_000, x=(0.0, 1.0), y=(0.0, 1.0))
     params = {"scaler": scaler.to_dict(), "calibration": calibration.to_dict(), "threshold": 0.7, "importance": {}}
-    return _save(directory, "scorer", "OpportunityScorer", SCORER_FEATURE_NAMES, params, trained_to_ms, onnx)
+    return _save(directory, "scorer", "OpportunityScorer", SCORER_FEATURE_NAMES, params, onnx, feature_set)
 
 
-def save_lstm(directory: Path, trained_to_ms: int = NOW_MS, high: float = 1e3) -> Path:
+def save_lstm(directory: Path) -> Path:
     """Log-returns of (-10, 1, 12) bps at every horizon, plus nothing of the input: a network all the same."""
     from onnx import TensorProto, helper
 
-    columns = {"momentum_1m": ColumnScale(0.0, 1.0, -high, high)}
+    columns = {"momentum_1m": ColumnScale(0.0, 1.0, -1e3, 1e3)}
     scaler = InputScaler(FEATURE_NAMES, columns, {n: "constant" for n in FEATURE_NAMES if n != "momentum_1m"})
     quantiles = [-1.0, 0.1, 1.2] * len(HORIZONS_S)
     nodes = [
@@ -104,7 +104,7 @@ def save_lstm(directory: Path, trained_to_ms: int = NOW_MS, high: float = 1e3) -
         "sequence_length": LENGTH, "scaler": scaler.to_dict(), "horizons_s": list(HORIZONS_S), "quantiles": [0.05, 0.5, 0.95],
         "target_scale": [1e-3] * len(HORIZONS_S), "conformal": [[0.0, 0.0]] * len(HORIZONS_S),
     }  # fmt: skip
-    return _save(directory, "lstm", "LSTMPredictor", FEATURE_NAMES, params, trained_to_ms, onnx)
+    return _save(directory, "lstm", "LSTMPredictor", FEATURE_NAMES, params, onnx)
 
 
 def volatility_data(n: int = 600, step_s: int = 5, window_s: int = 60) -> Dataset:
@@ -252,11 +252,11 @@ def _onnx(nodes: list[Any], constants: list[Any], shape: list[Any], output: str,
 
 
 def _save(
-    directory: Path, kind: str, model: str, names: tuple[str, ...], params: dict[str, Any], trained_to_ms: int, onnx: bytes | None = None
+    directory: Path, kind: str, model: str, names: tuple[str, ...], params: dict[str, Any], onnx: bytes, feature_set: str = ""
 ) -> Path:
-    period_ms = (trained_to_ms - 1000, trained_to_ms)
-    meta = ModelMeta(kind, model, tuple(names), ("target",), feature_set_id(), "hash", *period_ms, 1, 1, params=params)
+    period_ms = (NOW_MS - 1000, NOW_MS)
+    known = feature_set or feature_set_id()
+    meta = ModelMeta(kind, model, tuple(names), ("target",), known, "hash", *period_ms, 1, 1, params=params)
     with writing(directory, meta) as folder:
-        if onnx is not None:
-            (folder / ONNX).write_bytes(onnx)
+        (folder / ONNX).write_bytes(onnx)
     return directory
