@@ -12,6 +12,7 @@ from prefect.cache_policies import NO_CACHE
 
 from arbml.dataset import walk_forward
 from arbml.errors import ArbmlError, NotEnoughData
+from arbml.evaluation import measured_coverage
 from arbml.frames import TickFrame, frame_to_ticks
 from arbml.market import PoolBook, find_opportunities
 from arbml.models.base import Model
@@ -55,7 +56,6 @@ def write_bundle_of(champions: Mapping[str, Version], baselines: Mapping[str, Mo
     """Export champions, baselines and the last ticks under the models path."""
     workspace = Workspace()
     registry = workspace.registry
-    coverage = json.loads(registry.artifact(champions["lstm"], "evaluation.json").read_text())["coverage"] if "lstm" in champions else {}
     return write_bundle(
         {kind: registry.model_dir(version) for kind, version in champions.items()},
         baselines,
@@ -63,7 +63,7 @@ def write_bundle_of(champions: Mapping[str, Version], baselines: Mapping[str, Mo
         workspace.ticks(selection),
         workspace.config.registry.models_path / "bundle",
         versions={kind: f"v{version.number}" for kind, version in champions.items()},
-        coverage=coverage,
+        coverage=measured_coverage(registry.artifact(champions["lstm"], "evaluation.json")) if "lstm" in champions else {},
         clock=workspace.clock,
     )
 

@@ -23,7 +23,7 @@ def train_model(kind: str, dataset: Dataset) -> TrainingResult:
     workspace = Workspace()
     return train(
         kind, dataset, workspace.config, workspace.registry, workspace.home, workspace.clock,
-        progress=lambda _what, fraction: report(f"train {kind}", fraction),
+        progress=lambda _what, fraction: report(f"train {kind}", 0.99 * fraction),
     )
 
 

@@ -21,7 +21,8 @@ def opportunity_dataset(
 ) -> Dataset:
     """Build one row for each opportunity with a known fate.
 
-    Recorded executions are used where any of them stored its opportunity, otherwise the market is replayed (`replay_labels`).
+    Recorded executions are used where enough of them (`scorer.min_samples`) stored their opportunity, otherwise the market is
+    replayed (`replay_labels`): the first outcomes of a new bot must not take away what could be learned without them.
     The market features of a row are the last ones of the stream of its first leg that were known when it was seen.
 
     Args:
@@ -38,7 +39,7 @@ def opportunity_dataset(
         NotEnoughData: if there is no opportunity at all. ConfigError: if the price of gas is unknown.
     """
     ticks = in_order(ticks)
-    labels, notes = _labels(ticks, executions, costs)
+    labels, notes = _labels(ticks, executions, costs, scorer.min_samples)
     if labels.empty:
         raise _none_at_all(ticks)
     features = features_in_order(features)
@@ -77,14 +78,17 @@ def opportunity_dataset(
     )
 
 
-def _labels(ticks: TickFrame, executions: ExecutionFrame | None, costs: CostsConfig) -> tuple[pd.DataFrame, list[str]]:
+def _labels(
+    ticks: TickFrame, executions: ExecutionFrame | None, costs: CostsConfig, enough: int
+) -> tuple[pd.DataFrame, list[str]]:
     """Return labels from executions or by replay, and what was assumed."""
     if executions is not None and len(executions):
         labels = opportunity_labels(executions)
         without = len(executions) - len(labels)
         notes = [f"{without} of {len(executions)} executions are left out: they did not record their opportunity"] if without else []
-        if len(labels):
+        if len(labels) >= enough:
             return labels, [f"labels are {len(labels)} recorded executions: only what was sent has one", *notes]
+        notes.append(f"only {len(labels)} of the {enough} recorded executions that a model needs: the market is replayed instead")
     else:
         notes = []
     step_ms = _step_ms(ticks)

@@ -4,7 +4,7 @@ from arbml.evaluation.bootstrap import Interval, paired_difference
 from arbml.evaluation.calibration import Reliability, coverage, reliability
 from arbml.evaluation.losses import KINDS, LOSS_NAMES, QUANTILES, loss
 from arbml.evaluation.metrics import Metrics, expected_profit, price_metrics, profit_metrics, score_metrics, units, variance_metrics
-from arbml.evaluation.results import EvaluatedFold, Evaluation, FoldResult, TestBlock
+from arbml.evaluation.results import EvaluatedFold, Evaluation, FoldResult, TestBlock, measured_coverage
 from arbml.evaluation.walk import evaluate_fold, placebo, predict_test, shuffle_labels
 
 __all__ = [
@@ -22,6 +22,7 @@ __all__ = [
     "evaluate_fold",
     "expected_profit",
     "loss",
+    "measured_coverage",
     "paired_difference",
     "placebo",
     "predict_test",

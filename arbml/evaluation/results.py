@@ -205,3 +205,17 @@ class Evaluation:
             raise ModelFileError(f"{error.filename}: no such file; evaluate the model again") from None
         except (OSError, ValueError, KeyError, TypeError, EOFError) as error:
             raise ModelFileError(f"{directory}: the saved evaluation is not readable ({error}); evaluate again") from error
+
+
+def measured_coverage(summary: Path) -> dict[int, float]:
+    """Return horizon in s -> measured share of outcomes inside the price interval, from a saved evaluation summary.
+
+    Raises:
+        ModelFileError: if the file is not such a summary.
+    """
+    try:
+        data = json.loads(summary.read_text(encoding="utf-8"))
+        horizons = [int(name.rsplit("_", 1)[1].removesuffix("s")) for name in data["target_names"]]
+        return dict(zip(horizons, data["coverage"], strict=True))
+    except (OSError, ValueError, KeyError, IndexError, TypeError) as error:
+        raise ModelFileError(f"{summary} is not the summary of a price evaluation: {error}; train again") from error

@@ -13,7 +13,7 @@ from arbml.frames import EXECUTIONS, TICKS, ExecutionFrame, TickFrame
 from arbml.labels import replay_labels
 from tests.dataset.markets import CHEAP_GAS, pools
 
-SCORER = ScorerConfig()
+SCORER = ScorerConfig(min_samples=10)
 
 
 def built(ticks: TickFrame, executions: ExecutionFrame | None = None) -> Dataset:
@@ -82,6 +82,13 @@ def test_executions_without_opportunities_lead_to_a_replay_and_are_counted() -> 
     ds = built(ticks, recorded(ticks, 30).assign(opportunity=None))
     assert ds.data_hash == built(ticks).data_hash
     assert ds.notes[0] == "30 of 30 executions are left out: they did not record their opportunity"
+
+
+def test_the_first_few_outcomes_of_a_bot_do_not_take_the_replay_away() -> None:
+    ticks = pools(4)
+    few = built(ticks, recorded(ticks, 12))
+    assert few.data_hash == built(ticks).data_hash
+    assert "only 8 of the 10 recorded executions that a model needs: the market is replayed instead" in few.notes
 
 
 def test_opportunities_seen_before_any_features_are_left_out() -> None:
