@@ -8,6 +8,8 @@ How it gets an edge where there is one, and stays harmless where there is none:
   included. The LSTM learns what a line cannot: thresholds set by fees, speeds that depend on volatility.
 * Everything else starts at the baseline: median zero, the quantiles of the training returns. Training can only improve on
   that, for the weights with the best loss on the validation rows are kept, those of the start included.
+* A price that often does not move at all has a median of zero, and a forecast that trembles around it only adds error. So
+  at the end each horizon's median is drawn towards zero as far as the validation rows ask for, down to exactly zero.
 * Quantiles cannot cross: lower = median - softplus(a), upper = median + softplus(b).
 * The intervals are conformalised on the validation rows (Romano, Patterson and Candes 2019), so that they cover what they
   promise even if the fit was too bold.
@@ -22,6 +24,7 @@ import dataclasses
 import logging
 import os
 import tempfile
+import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -34,7 +37,7 @@ from arbml.models.base import ONNX, ModelMeta, describe, writing
 from arbml.models.quantiles import conformal_offsets, finish
 from arbml.models.runtime import PriceForecaster
 from arbml.models.scaler import InputScaler
-from arbml.models.sequence import Windows, ridge, spread_evenly, target_scale
+from arbml.models.sequence import Output, Windows, median_factors, spread_evenly, starting_output, target_scale
 from arbml.models.session import OnnxSession
 
 if TYPE_CHECKING:
@@ -48,7 +51,6 @@ FUSED_STEPS = 16          # batches per call into TensorFlow; the call itself co
 WATCHED_ROWS = 2048       # validation rows that early stopping looks at, spread evenly
 CHUNK = 2048              # rows of one forward pass
 MIN_DELTA = 1e-4          # improvement that counts, scaled pinball loss (a start is near 0.2)
-MIN_WIDTH = 0.02          # of a starting interval side, scaled: softplus has no slope left below
 MAX_DIFFERENCE = 1e-3     # between the exported and the trained network, scaled: a thousandth of a standard deviation
 
 
@@ -90,28 +92,30 @@ class LSTMPredictor:
         self._check_amount(len(train), len(validation))
         scaler = InputScaler.fit(train.X, train.feature_names)
         inputs, targets = Windows.of(train, scaler), Windows.of(validation, scaler)
-        scale = target_scale(train.y)
+        scale, quantiles = target_scale(train.y), self._lstm.quantiles
         tensorflow, keras = _load_tensorflow(self._training)
         network = self.build_model(len(scaler.kept), train.y.shape[1])
-        _start_at_baseline(network, inputs.last(), train.y / scale, targets.last(), validation.y / scale, self._lstm.quantiles)
+        _start_at_baseline(network, starting_output(inputs.last(), train.y / scale, targets.last(), validation.y / scale, quantiles))
         history = self._run(tensorflow, network, (inputs, train.y / scale), (targets, validation.y / scale))
+        drawn = median_factors(_forward(network, targets), validation.y / scale, quantiles)
+        _draw_medians(network, drawn)
         onnx = _export(self._plain(network, len(scaler.kept), train.y.shape[1]))
         trained, exported = _forward(network, targets), _forward(OnnxSession(onnx, "LSTMPredictor").run, targets)
         keras.utils.clear_session(free_memory=False)
         difference = _checked_difference(trained, exported)
 
-        offsets = conformal_offsets(validation.y, finish(exported, scale, np.zeros((len(scale), 2)).tolist()), self._lstm.quantiles)
+        offsets = conformal_offsets(validation.y, finish(exported, scale, np.zeros((len(scale), 2)).tolist()), quantiles)
         meta = describe("LSTMPredictor", train, validation, seed=self._training.seed, onnx_max_difference=difference)
         params: dict[str, Any] = {
             "sequence_length": int(inputs.window.shape[1]),
             "horizons_s": list(train.horizons_s),
-            "quantiles": list(self._lstm.quantiles),
+            "quantiles": list(quantiles),
             "target_scale": scale,
             "conformal": [list(pair) for pair in offsets],
             "scaler": scaler.to_dict(),
             "coverage": _coverage(validation.y, exported, scale, offsets),
         }
-        notes = _notes(history, scaler, params["coverage"], train.horizons_s)
+        notes = _notes(history, scaler, params["coverage"], drawn, train.horizons_s)
         self._served = PriceForecaster(dataclasses.replace(meta, params=params, notes=notes), onnx)
         self._onnx, self.history = onnx, history
 
@@ -183,7 +187,12 @@ class LSTMPredictor:
         together = min(FUSED_STEPS, batches)
         steps = min(EPOCH_BATCHES, batches) // together * together
         network.steps_per_execution = together
-        started, start = network.get_weights(), float(network.evaluate(x, y, batch_size=CHUNK, verbose=0))
+        some = chosen[spread_evenly(len(chosen), WATCHED_ROWS)]
+        started = network.get_weights()
+        starts = {
+            "loss": network.evaluate(train[0].take(some), train[1][some].astype(np.float32), batch_size=CHUNK, verbose=0),
+            "val_loss": network.evaluate(x, y, batch_size=CHUNK, verbose=0),
+        }
         patience = self._training.patience
         fitted = network.fit(
             _batches(tensorflow, train[0], train[1].astype(np.float32), chosen, self._training),
@@ -199,13 +208,13 @@ class LSTMPredictor:
                 keras.callbacks.TerminateOnNaN(),
             ],
         )
-        history = {name: [start, *map(float, fitted.history[name])] for name in ("loss", "val_loss")}
+        history = {name: [float(start), *map(float, fitted.history[name])] for name, start in starts.items()}
         if not np.isfinite([*history["loss"], *history["val_loss"]]).all():
             raise TrainingDiverged(
                 f"LSTMPredictor: the loss is not finite after {len(history['loss']) - 1} epochs; "
                 f"lower ML_TRAINING__LEARNING_RATE (now {self._training.learning_rate:g})"
             )
-        if min(history["val_loss"]) >= start - MIN_DELTA:
+        if min(history["val_loss"]) >= history["val_loss"][0] - MIN_DELTA:
             network.set_weights(started)
         return history
 
@@ -284,25 +293,21 @@ def _batches(tensorflow: Any, inputs: Windows, y: Float32s, chosen: NDArray[np.i
     ).prefetch(1)
 
 
-def _start_at_baseline(network: Any, X: Floats, y: Floats, X_later: Floats, y_later: Floats, quantiles: tuple[float, ...]) -> None:
-    """Set the output so that it starts at training quantiles around a ridge regression on the last row.
-
-    Args:
-        X, y: (n, f) last rows and (n, H) scaled targets of the training. X_later, y_later: of the validation.
-    """
-    line, shift = ridge(X, y, X_later, y_later)
-    kernel = np.zeros((X.shape[1], y.shape[1], 3), np.float32)
-    kernel[:, :, 1] = line
-    bias = np.zeros((y.shape[1], 3), np.float32)
-    bias[:, 1] = shift
-    lower, upper = np.quantile(y - X @ line - shift, [quantiles[0], quantiles[-1]], axis=0)
-    bias[:, 0], bias[:, 2] = _inverse_softplus(-lower), _inverse_softplus(upper)
-    network.get_layer("line").set_weights([kernel.reshape(X.shape[1], -1)])
-    network.get_layer("head").set_weights([network.get_layer("head").get_weights()[0], bias.reshape(-1)])
+def _start_at_baseline(network: Any, start: Output) -> None:
+    """Set the output layers, so that the untrained network answers like the baseline plus the line."""
+    network.get_layer("line").set_weights([start.line.reshape(len(start.line), -1).astype(np.float32)])
+    kernel = network.get_layer("head").get_weights()[0]
+    network.get_layer("head").set_weights([kernel, start.bias.reshape(-1).astype(np.float32)])
 
 
-def _inverse_softplus(width: Floats) -> Floats:
-    return np.log(np.expm1(np.maximum(width, MIN_WIDTH)))
+def _draw_medians(network: Any, factors: list[float]) -> None:
+    """Multiply each horizon's median by its factor; the interval moves along, its width stays."""
+    for name in ("head", "line"):
+        layer = network.get_layer(name)
+        weights = [np.array(part) for part in layer.get_weights()]
+        for part in weights:
+            part.reshape(*part.shape[:-1], -1, 3)[..., 1] *= np.array(factors, np.float32)
+        layer.set_weights(weights)
 
 
 def _export(network: Any) -> bytes:
@@ -311,7 +316,8 @@ def _export(network: Any) -> bytes:
     level = quiet.level
     quiet.setLevel(logging.ERROR)
     try:
-        with tempfile.TemporaryDirectory() as folder:
+        with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
+            warnings.simplefilter("ignore", FutureWarning)  # of numpy, about how keras asks for tf2onnx
             path = Path(folder) / ONNX
             network.export(str(path), format="onnx", verbose=False)
             return path.read_bytes()
@@ -345,10 +351,17 @@ def _coverage(y: Floats, raw: Floats, scale: list[float], offsets: list[tuple[fl
 
 
 def _notes(
-    history: dict[str, list[float]], scaler: InputScaler, coverage: dict[str, list[float]], horizons_s: tuple[int, ...],
+    history: dict[str, list[float]],
+    scaler: InputScaler,
+    coverage: dict[str, list[float]],
+    drawn: list[float],
+    horizons_s: tuple[int, ...],
 ) -> tuple[str, ...]:
     best = int(np.argmin(history["val_loss"]))
     found = [f"best of {len(history['val_loss']) - 1} epochs: {best}" + ("" if best else ", the start: nothing more was to be learnt")]
+    still = [f"{h} s" for h, factor in zip(horizons_s, drawn, strict=True) if factor == 0.0]
+    if still:
+        found.append(f"the median is no change at {', '.join(still)}: any other was worse on the validation rows")
     if scaler.dropped:
         found.append("left out: " + ", ".join(f"{name} ({why})" for name, why in scaler.dropped.items()))
     shares = ", ".join(f"{h} s {raw:.1%}" for h, raw in zip(horizons_s, coverage["raw"], strict=True))

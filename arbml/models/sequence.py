@@ -1,4 +1,4 @@
-"""Sequences for the price predictor, and the straight line that it starts from. Numpy only."""
+"""The price predictor without its network: sequences, where the output starts, and how far its medians are trusted. Numpy only."""
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -18,6 +18,9 @@ Rows = NDArray[np.integer[Any]]
 
 CLIP_TARGET = 5.0         # standard deviations at which the regression's targets are cut: jumps are not its business
 RIDGE = (0.01, 0.1, 1.0)  # strengths tried beside "no line at all"
+MIN_WIDTH = 0.02          # of a starting interval side, scaled: softplus has no slope left below
+SHRINKAGE = (0.0, 0.25, 0.5, 0.75, 1.0)  # of a median; 0 forecasts no change
+SHRINKAGE_MARGIN = 1e-3   # relative gain in loss below which a smaller factor is taken
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,6 +79,34 @@ def target_scale(y: Floats) -> list[float]:
     return [float(s) for s in np.maximum(scale, 1e-3 * scale.max())]
 
 
+@dataclass(frozen=True, eq=False)
+class Output:
+    """Weights of the output layers: (a, median, b) of each horizon, lower = median - softplus(a), upper = median + softplus(b).
+
+    Attributes:
+        line: (f, H, 3) from the last row.
+        bias: (H, 3).
+    """
+
+    line: Floats
+    bias: Floats
+
+
+def starting_output(X: Floats, y: Floats, X_later: Floats, y_later: Floats, quantiles: tuple[float, ...]) -> Output:
+    """Return an output that answers with a ridge regression on the last row, and the training quantiles around it.
+
+    Args:
+        X, y: (n, f) last rows and (n, H) scaled targets of the training. X_later, y_later: of the validation.
+        quantiles: levels of lower, median, upper.
+    """
+    weights, shift = ridge(X, y, X_later, y_later)
+    line, bias = np.zeros((X.shape[1], y.shape[1], 3)), np.zeros((y.shape[1], 3))
+    line[:, :, 1], bias[:, 1] = weights, shift
+    lower, upper = np.quantile(y - X @ weights - shift, [quantiles[0], quantiles[-1]], axis=0)
+    bias[:, 0], bias[:, 2] = _inverse_softplus(-lower), _inverse_softplus(upper)
+    return Output(line, bias)
+
+
 def ridge(X: Floats, y: Floats, X_later: Floats, y_later: Floats) -> tuple[Floats, Floats]:
     """Return weights (f, H) and shifts (H,) of a linear forecast of y by X.
 
@@ -96,3 +127,30 @@ def ridge(X: Floats, y: Floats, X_later: Floats, y_later: Floats) -> tuple[Float
         best[:, error < least] = line[:, error < least]
         least = np.minimum(error, least)
     return best, -centre @ best
+
+
+def median_factors(forecast: Floats, y: Floats, quantiles: tuple[float, ...]) -> list[float]:
+    """Return for each horizon the factor of the median that has the least pinball loss on later rows.
+
+    Args:
+        forecast: (n, H, 3) scaled quantiles; with another median, lower and upper keep their distance from it.
+        y: (n, H) scaled targets.
+        quantiles: levels of lower, median, upper.
+
+    >>> y = np.random.default_rng(0).normal(size=(500, 1))
+    >>> interval = np.array([[[-1.6, 0.0, 1.6]]])
+    >>> median_factors(y[:, :, None] + interval, y, (0.05, 0.5, 0.95))
+    [1.0]
+    >>> median_factors(y[::-1, :, None] + interval, y, (0.05, 0.5, 0.95))
+    [0.0]
+    """
+    levels, losses = np.array(quantiles), []
+    for factor in SHRINKAGE:
+        error = y[:, :, None] - forecast + (1.0 - factor) * forecast[:, :, 1:2]
+        losses.append(np.maximum(levels * error, (levels - 1.0) * error).mean(axis=(0, 2)))
+    good = np.array(losses) <= (1.0 + SHRINKAGE_MARGIN) * np.min(losses, axis=0)  # (factors, H)
+    return [SHRINKAGE[first] for first in np.argmax(good, axis=0)]
+
+
+def _inverse_softplus(width: Floats) -> Floats:
+    return np.asarray(np.log(np.expm1(np.maximum(width, MIN_WIDTH))), np.float64)
