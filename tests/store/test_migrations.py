@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 from alembic.autogenerate import compare_metadata
-from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import inspect, text
@@ -19,9 +18,7 @@ Place = tuple[StoreConfig, Path]
 
 
 def test_the_list_of_revisions_is_what_lies_in_the_folder() -> None:
-    config = Config()
-    config.set_main_option("script_location", str(Path(migrations.__file__).parent))
-    found = [script.revision for script in ScriptDirectory.from_config(config).walk_revisions()]
+    found = [script.revision for script in ScriptDirectory(str(Path(migrations.__file__).parent)).walk_revisions()]
     assert tuple(reversed(found)) == migrations.REVISIONS
 
 

@@ -80,13 +80,12 @@ def whole_batches(store: Store, venue: str) -> int:
 
 
 def test_processes_that_meet_on_a_new_database_write_every_row_once(place: Place) -> None:
-    with writers(place, *[["append", "shared", "6"]] * 2, ["append", "own", "3"]) as running:
+    with writers(place, *[["append", "shared", "6"]] * 2) as running:
         counts = [sum(map(appended, writer.rest()), Appended()) for writer in running]
     assert counts[0] + counts[1] == Appended(new=6 * ROWS, known=6 * ROWS)
-    assert counts[2] == Appended(new=3 * ROWS)
     with Store.open(*place) as store:
-        assert (whole_batches(store, "shared"), whole_batches(store, "own")) == (6, 3)
-        assert store.ticks.stats().streams == 2
+        assert whole_batches(store, "shared") == 6
+        assert store.ticks.stats().streams == 1
 
 
 def test_a_killed_writer_leaves_whole_batches_and_can_go_on(place: Place) -> None:

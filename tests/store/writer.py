@@ -42,7 +42,7 @@ def main(url: str, home: Path, action: str, venue: str = "", batches: str = "0")
         database = connect(config, home, 30)
         with database.writing() as connection:
             database.lock_schema(connection)
-            _upgrade(connection)
+            _upgrade(connection, None)
             say("HANGING")
             time.sleep(120)
     store = Store.open(config, home)

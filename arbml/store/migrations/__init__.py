@@ -1,4 +1,4 @@
-"""Brings a database to the schema of this code: Alembic, run from here, without an ini file.
+"""Brings a database to the schema of this code: Alembic, run from here, without an ini file or environment script.
 
 A new revision is a new file in `versions`, its number added to `REVISIONS`. Revisions are never edited once released and
 only go forward: going back would drop what was collected.
@@ -18,7 +18,7 @@ REVISIONS = ("0001",)
 VERSION_TABLE = "arbml_schema"
 """Not Alembic's default name, which MLflow and others use in the same database."""
 
-_ONE_AT_A_TIME = threading.Lock()  # Alembic's migration context is a global of the process
+_ONE_AT_A_TIME = threading.Lock()  # Alembic's `op` is a global of the process
 
 
 def migrate(database: Database) -> None:
@@ -32,8 +32,9 @@ def migrate(database: Database) -> None:
             return
     with _ONE_AT_A_TIME, database.writing() as connection:
         database.lock_schema(connection)
-        if _revision(connection, database.where) != REVISIONS[-1]:
-            _upgrade(connection)
+        current = _revision(connection, database.where)
+        if current != REVISIONS[-1]:
+            _upgrade(connection, current)
 
 
 def _revision(connection: Connection, where: str) -> str | None:
@@ -47,11 +48,14 @@ def _revision(connection: Connection, where: str) -> str | None:
     return found
 
 
-def _upgrade(connection: Connection) -> None:
-    from alembic import command
-    from alembic.config import Config
+def _upgrade(connection: Connection, current: str | None) -> None:
+    from alembic.migration import MigrationContext
+    from alembic.operations import Operations
+    from alembic.script import ScriptDirectory
 
-    config = Config()
-    config.set_main_option("script_location", str(Path(__file__).parent).replace("%", "%%"))
-    config.attributes["connection"] = connection
-    command.upgrade(config, "head")
+    scripts = ScriptDirectory(str(Path(__file__).parent))
+    context = MigrationContext.configure(connection, opts={"version_table": VERSION_TABLE})
+    with Operations.context(context):
+        for script in reversed(list(scripts.iterate_revisions("head", current or "base"))):
+            script.module.upgrade()
+    context.stamp(scripts, "head")
