@@ -65,9 +65,10 @@ def in_order_of_knowing(ticks: TickFrame) -> TickFrame:
     missing = [name for name in TICKS.names if name not in ticks.columns]
     if missing:
         raise SchemaError(f"ticks: columns {', '.join(missing)} are missing; pass the frame through TICKS.check first")
-    bad = np.flatnonzero(~(ticks["price"].to_numpy() > 0))
+    price = ticks["price"].to_numpy(dtype=np.float64)
+    bad = np.flatnonzero(~((price > 0) & (price < np.inf)))
     if bad.size:
-        raise SchemaError(f"ticks: column 'price', row {bad[0]}: {ticks['price'].iloc[bad[0]]!r} must be positive")
+        raise SchemaError(f"ticks: column 'price', row {bad[0]}: {price[bad[0]]} must be a positive number")
     keys = [_sortable(ticks[name]) for name in ORDER_OF_KNOWING]
     tied, after = np.ones(max(len(ticks) - 1, 0), bool), np.zeros(max(len(ticks) - 1, 0), bool)
     for key in keys:

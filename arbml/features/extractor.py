@@ -17,7 +17,7 @@ class FeatureExtractor:
 
     names = FEATURE_NAMES
 
-    def __init__(self, history: int = 128, max_streams: int = 4096) -> None:
+    def __init__(self, history: int = 128, max_streams: int = 1024) -> None:
         self.history = history
         self.max_streams = max_streams
 

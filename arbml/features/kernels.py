@@ -4,8 +4,8 @@ Batch and stream call the same `feature_row` on the same window, so their bits a
 
 * no fastmath: LLVM then keeps the order of every sum, whatever it inlines or vectorises;
 * no running add/remove sums: each row is computed anew, so where a path started does not matter;
-* a logarithm is taken outside innermost loops only. LLVM may replace log or sin by a vector version (SVML, where that
-  is installed) in an innermost loop, and the vector versions differ in the last bit;
+* log and sin stand outside innermost loops: in one, LLVM may take the vector versions of SVML where that is installed,
+  and those differ in the last bit;
 * a value that is not finite leaves as the one NaN constant.
 
 numba looks at this file alone to tell whether its cache is stale. So nothing that is compiled here may depend on a
@@ -27,23 +27,20 @@ MAX_ROWS = 1024
 HORIZONS = (5 * SECOND, 15 * SECOND, 30 * SECOND, MINUTE, 5 * MINUTE)
 MIN_GAP = 1e-4    # narrower gaps between venues are noise, not prey
 
-# rows of the column block of a stream; ts stands beside it as int64
+# rows of the column block of a stream; its ts stand beside it as int64
 LOG_PRICE, PRICE, VOLUME, DEPTH, GAS, GAP, N_COLUMNS = 0, 1, 2, 3, 4, 5, 6
 
 # where each group of features starts in a row
 MOMENTUM, FLOW, LIQUIDITY, SPREAD, GAS_PRICE, VOLATILITY, TIME, PACE, CROSS, MEV = 0, 5, 8, 10, 13, 16, 18, 22, 24, 29
 N_FEATURES = 32
 
-NEVER = -(2**62)
-NAN = np.nan
+NEVER, NAN = -(2**62), np.nan
 
 # what a cursor holds: the window is start..stop of the ticks; log index of the newest; feature rows written
 START, STOP, INDEX, ROWS, N_CURSOR = 0, 1, 2, 3, 4
-
 LATE, DONE, FULL = 0, 1, 2
 
 _OPTIONS: dict[str, Any] = {"error_model": "numpy", "fastmath": False}
-
 _inner = njit(**_OPTIONS)
 
 
@@ -117,33 +114,42 @@ def _deviation(values, lo, hi):
 
 
 @_inner
-def _median(values, n):
-    """Median of values[:n], which is reordered (Hoare's selection). Its value does not depend on the order it came in."""
-    k, lo, hi = n >> 1, 0, n - 1
-    while lo < hi:
-        pivot, i, j = values[(lo + hi) >> 1], lo, hi
-        while i <= j:
-            while values[i] < pivot:
-                i += 1
-            while values[j] > pivot:
-                j -= 1
-            if i <= j:
-                values[i], values[j] = values[j], values[i]
-                i += 1
-                j -= 1
-        if k <= j:
-            hi = j
-        elif k >= i:
-            lo = i
-        else:
-            break
-    upper = values[k]
+def _select(values, n, k):
+    """The k-th smallest of values[:n], which is overwritten.
+
+    Each round counts, then keeps the side of the pivot on which rank k lies; neither loop has a branch to mispredict, and
+    equal values, which gas prices often are, end it at once.
+    """
+    while True:
+        pivot, below, same = values[n >> 1], 0, 0
+        for i in range(n):
+            below += values[i] < pivot
+            same += values[i] == pivot
+        if below <= k < below + same:
+            return pivot
+        left, kept = k < below, 0
+        for i in range(n):
+            value = values[i]
+            values[kept] = value
+            kept += value < pivot if left else value > pivot
+        n = kept
+        if not left:
+            k -= below + same
+
+
+@_inner
+def _median(values, lo, hi, scratch, n):
+    """Median of values[lo:hi]; scratch[:n] holds those of them that are not NaN, and is overwritten."""
+    k = n >> 1
+    upper = _select(scratch, n, k)
     if n & 1:
         return upper
-    lower = values[0]
-    for i in range(1, k):
-        lower = max(lower, values[i])
-    return (lower + upper) / 2.0
+    lower, below = -np.inf, 0
+    for i in range(lo, hi):
+        if values[i] < upper:
+            lower = max(lower, values[i])
+            below += 1
+    return (lower + upper) / 2.0 if below == k else upper
 
 
 @_inner
@@ -186,8 +192,8 @@ def _gas(gas, lo, i_1m, i_5m, hi, scratch, out):
             same += g == now
     out[GAS_PRICE + 1] = (below + 0.5 * same) / n
     out[GAS_PRICE + 2] = _log(_mean(gas, i_1m, hi) / _mean(gas, i_5m, hi))
-    if now > 0.0:
-        out[MEV] = max(0.0, 1.0 - _median(scratch, n) / now)
+    if now > 0.0:  # most values are not below now: no premium, and no need to know the median
+        out[MEV] = 1.0 - min(_median(gas, lo, hi, scratch, n) / now, 1.0) if 2 * below >= n else 0.0
 
 
 @_inner
@@ -265,17 +271,14 @@ def feature_row(ts, columns, lo, hi, fee, venues, scratch, out):
     """Write the features of row hi - 1, whose window is lo..hi, into `out`.
 
     Args:
-        ts: int64 (n,), event times of one stream, ms, not decreasing.
-        columns: float64 (N_COLUMNS, n).
-        fee: bps, NaN if unknown. venues: how many other venues had a price.
-        scratch: float64 (MAX_ROWS,).
-        out: float64 (N_FEATURES,).
+        ts, columns: (n,), (N_COLUMNS, n): ticks of one stream; ts in ms, not decreasing.
+        fee, venues: bps, NaN if unknown; how many other venues had a price.
+        scratch, out: (MAX_ROWS,), (N_FEATURES,).
     """
     for k in range(N_FEATURES):
         out[k] = NAN
-    log_price, price, volume = columns[LOG_PRICE], columns[PRICE], columns[VOLUME]
+    log_price, price, volume, now = columns[LOG_PRICE], columns[PRICE], columns[VOLUME], ts[hi - 1]
     depth, gas, gap = columns[DEPTH], columns[GAS], columns[GAP]
-    now = ts[hi - 1]
     i_5m = _first_after(ts, lo, hi, now - 5 * MINUTE)
     i_1m = _first_after(ts, i_5m, hi, now - MINUTE)
     full = hi - lo == MAX_ROWS
@@ -332,9 +335,8 @@ def observe_all(slot, first, last, ts, index, inputs, columns, venues):
     """Walk all ticks in the order of knowing and write what the windows hold; venues = -1 where a tick is late.
 
     Args:
-        slot: (n,) number of each tick's stream; the streams of a pair have numbers next to each other.
-        first, last: (streams,) range of the numbers of the same pair.
-        ts, index: (n,) event time ms, log index.
+        slot, ts, index: (n,) number of each tick's stream, event time ms, log index.
+        first, last: (streams,) range of numbers that the streams of the same pair have.
         inputs: (6, n) price, volume, liquidity, gas price, base and quote reserve.
         columns: (N_COLUMNS, n), venues: (n,): written.
     """
@@ -386,8 +388,8 @@ def advance(ts, columns, cursor, history, board_ts, board_log, board_size, own, 
         return FULL
     ts[i] = when
     log_price = np.log(price)
-    gap, venues = _cross_gap(board_ts, board_log, 0, board_size, own, when, log_price)
-    columns[LOG_PRICE, i], columns[PRICE, i], columns[GAP, i] = log_price, price, gap
+    columns[GAP, i], venues = _cross_gap(board_ts, board_log, 0, board_size, own, when, log_price)
+    columns[LOG_PRICE, i], columns[PRICE, i] = log_price, price
     columns[VOLUME, i], columns[GAS, i] = _known(volume), _known(gas)
     columns[DEPTH, i] = _depth(liquidity, reserve_base, reserve_quote)
     board_ts[own], board_log[own] = when, log_price

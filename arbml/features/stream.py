@@ -29,7 +29,7 @@ class FeatureStream:
         max_streams: streams kept.
     """
 
-    def __init__(self, history: int = 128, max_streams: int = 4096) -> None:
+    def __init__(self, history: int = 128, max_streams: int = 1024) -> None:
         from arbml.features import kernels  # compiles, or loads what was compiled: not at import
 
         if history < 1 or max_streams < 1:

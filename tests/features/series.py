@@ -10,20 +10,22 @@ START_MS = 1_704_412_823_000
 
 def random_ticks(
     seed: int, rows: int = 400, venues: int = 3, pairs: int = 2, spacing_ms: float = 4000.0, missing: float = 0.1, delay_ms: float = 3000.0,
+    gap_share: float = 0.005,
 ) -> TickFrame:
     """Return checked ticks in the order of knowing.
 
     Args:
         seed: of everything.
         rows: in all streams together.
-        spacing_ms: mean time between two ticks of one stream; now and then there is a gap of 2 to 15 minutes.
+        spacing_ms: mean time between two ticks of one stream.
         missing: share of values that each optional column lacks.
         delay_ms: mean time from happening to knowing; makes some ticks late.
+        gap_share: share of ticks before which nothing happens for 2 to 15 minutes.
     """
     rng = np.random.default_rng(seed)
     steps = rng.exponential(spacing_ms / (venues * pairs), rows)
     steps[rng.random(rows) < 0.1] = 0.0
-    gaps = rng.random(rows) < 0.005
+    gaps = rng.random(rows) < gap_share
     steps[gaps] = rng.uniform(120_000, 900_000, gaps.sum())
     ts_ms = START_MS + np.cumsum(steps).astype(np.int64)
     venue, pair = rng.integers(venues, size=rows), rng.integers(pairs, size=rows)
