@@ -42,7 +42,7 @@ class SqliteDatabase(Database):
         event.listen(engine, "begin", _begin)
 
     def _on_connect(self, connection: sqlite3.Connection, _: object) -> None:
-        connection.isolation_level = None  # the driver's own BEGIN comes too late for DDL and for IMMEDIATE
+        connection.isolation_level = None  # no BEGIN but ours, see _begin
         for pragma in ("synchronous=NORMAL", "foreign_keys=ON", "temp_store=MEMORY", "cache_size=-65536"):
             connection.execute(f"PRAGMA {pragma}")
         _use_wal(connection, self._lock_timeout_s)
