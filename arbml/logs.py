@@ -39,6 +39,7 @@ def quiet_libraries() -> None:
         "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
         "DO_NOT_TRACK": "1",
         "MLFLOW_DISABLE_TELEMETRY": "true",
+        "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
         "GX_ANALYTICS_ENABLED": "false",
         "BENTOML_DO_NOT_TRACK": "True",
         "TF_CPP_MIN_LOG_LEVEL": "3",

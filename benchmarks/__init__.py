@@ -1,4 +1,4 @@
 """What arbml costs, beside what the libraries under it cost. `python -m benchmarks` measures everything."""
 
-SUITES = ("ingest",)
+SUITES = ("features", "models", "ingest", "serving")
 """Modules of this package, each with `run() -> list[Figure]`, in the order of the report."""

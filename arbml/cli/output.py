@@ -114,6 +114,15 @@ class _Bars:
         self._progress.update(self._tasks[stage], completed=fraction)
 
 
+def shortened(text: str, limit: int = 200) -> str:
+    """Return one line of at most `limit` characters; --json and the run in MLflow keep all of it.
+
+    >>> shortened("a rather long remark", 8)
+    'a rathe…'
+    """
+    return text if len(text) <= limit else text[: limit - 1] + "…"
+
+
 def _cell(value: object) -> str:
     if isinstance(value, float):
         return "-" if value != value else f"{value:.4g}" if abs(value) < 1e5 else f"{value:,.0f}"

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from arbml.cli.output import Output
+from arbml.cli.output import Output, shortened
 from arbml.cli.session import session
 from arbml.cli.steps import known, show_decisions
 
@@ -55,7 +55,7 @@ def run(
     out.line("")
     show_decisions(out, done.decisions)
     for note in done.notes:
-        out.line(f"note: {note}")
+        out.line(f"note: {shortened(note)}")
     prediction = done.prediction
     out.line("")
     out.line(f"served over HTTP: {prediction['recommendation']} (variant {prediction['variant']}), success probability "
