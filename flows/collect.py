@@ -8,9 +8,9 @@ from prefect import flow, task
 from prefect.cache_policies import NO_CACHE
 
 from arbml.collectors import Collector, CollectReport, collect
-from arbml.errors import ConfigError, NotEnoughData, TransientError
+from arbml.errors import NotEnoughData, TransientError
 from flows.progress import report
-from flows.sources import Source, open_sources
+from flows.sources import Source, checked
 from flows.workspace import Selection, Workspace
 
 
@@ -35,12 +35,8 @@ def is_transient(_task: Any, _run: Any, state: Any) -> bool:
 
 @task(cache_policy=NO_CACHE)
 def check_sources(sources: Sequence[Source]) -> list[Collector]:
-    """Open and check every source before the first row is stored. Raises ConfigError where collection is switched off."""
-    workspace = Workspace()
-    if not workspace.config.collection.enabled:
-        raise ConfigError("collection is switched off; set ML_DATA_COLLECTION_ENABLED=true")
-    venues = {stream.venue for stream in workspace.store.ticks.stats().by_stream}
-    return open_sources(sources, workspace.config.collection, sorted(venues))
+    """Open and check every source before the first row is stored; raises what `flows.sources.checked` does."""
+    return checked(sources, Workspace().config)
 
 
 @task(cache_policy=NO_CACHE, retries=3, retry_delay_seconds=[2, 10, 60], retry_condition_fn=is_transient)

@@ -78,8 +78,9 @@ def cycle(sources: Sequence[Source], kinds: Sequence[str] = ()) -> Cycle:
         note(f"promoted: {', '.join(promoted) or 'none'}")
     with meter.step("drift") as note:
         drift = drift_flow(tuple(trained), selection) if trained else None
-        note("; ".join(f"{r.model}: {'DRIFT' if r.drifted else 'no drift'}" for r in drift.reports) if drift else "no model to compare with")
-        done.notes += [f"drift of {r.text()}" for r in drift.reports] + list(drift.notes) if drift else []
+        if drift is not None:
+            note("; ".join(f"{r.model}: {'DRIFT' if r.drifted else 'no drift'}" for r in drift.reports))
+            done.notes += [*(f"drift of {r.text()}" for r in drift.reports), *drift.notes]
     _serve(done, meter, selection, built.path)
     return done
 

@@ -1,6 +1,7 @@
 """One model from the stored data to a decision: what the schedule runs."""
 
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 from prefect import flow
 from prefect.runtime import flow_run
@@ -35,9 +36,9 @@ def retrain(kind: str) -> Retrained:
     A scheduled run that begins more than `GRACE_S` seconds late (the machine slept) ends as Cancelled: the next one is due
     soon enough, and a pile of them would train the same model again and again.
     """
-    late_s = _late_s()
-    if late_s > GRACE_S:
-        return Cancelled(message=f"missed by {late_s:.0f} s, dropped; the next run is on schedule")  # type: ignore[return-value]
+    late = late_s(flow_run.scheduled_start_time, datetime.fromtimestamp(SystemClock().now_ms() / 1000, tz=UTC))
+    if late > GRACE_S:
+        return Cancelled(message=f"missed by {late:.0f} s, dropped; the next run is on schedule")  # type: ignore[return-value]
     selection = Selection()
     validate_flow(selection)
     features_flow(selection)
@@ -48,7 +49,6 @@ def retrain(kind: str) -> Retrained:
     return Retrained(kind, str(trained.version), decision, notes)
 
 
-def _late_s() -> float:
-    """Return how late a scheduled run began; 0 for a run that was asked for by hand."""
-    due = flow_run.scheduled_start_time
-    return SystemClock().now_ms() / 1000 - due.timestamp() if due is not None else 0.0
+def late_s(due: datetime | None, now: datetime) -> float:
+    """Return how late a scheduled run began, s; 0 for a run that was not scheduled."""
+    return (now - due).total_seconds() if due is not None else 0.0

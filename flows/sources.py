@@ -7,7 +7,9 @@ from typing import Literal
 from pydantic import BaseModel
 
 from arbml.collectors import Collector, ExecutionFileCollector, FileCollector, Simulator, SimulatorConfig, load_map
-from arbml.config import CollectionConfig
+from arbml.config import CollectionConfig, Config
+from arbml.errors import ConfigError
+from arbml.store import Store
 
 
 class SimulatorSource(BaseModel, frozen=True):
@@ -37,6 +39,27 @@ class FileSource(BaseModel, frozen=True):
 
 
 Source = SimulatorSource | FileSource
+
+
+def checked(sources: Sequence[Source], config: Config) -> list[Collector]:
+    """Open and check every source, for the command before a server is started and for the flow before the first row is stored.
+
+    Raises:
+        ConfigError: where collection is switched off, or a column map is wrong.
+        SourceError, SchemaError: for wrong input; nothing was written.
+        StoreError: if the venues that the store knows cannot be read.
+    """
+    if not config.collection.enabled:
+        raise ConfigError("collection is switched off; set ML_DATA_COLLECTION_ENABLED=true")
+    asked = any(isinstance(source, FileSource) and source.holds == "executions" for source in sources)
+    return open_sources(sources, config.collection, _stored_venues(config) if asked else ())
+
+
+def _stored_venues(config: Config) -> list[str]:
+    if config.store.connection_string is None and not config.home_path.exists():
+        return []  # asking would make the home
+    with Store.open(config.store, config.home_path) as store:
+        return sorted({stream.venue for stream in store.ticks.stats().by_stream})
 
 
 def open_sources(sources: Sequence[Source], collection: CollectionConfig, venues: Sequence[str]) -> list[Collector]:
