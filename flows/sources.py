@@ -9,7 +9,6 @@ from pydantic import BaseModel
 from arbml.collectors import Collector, ExecutionFileCollector, FileCollector, Simulator, SimulatorConfig, load_map
 from arbml.config import CollectionConfig, Config
 from arbml.errors import ConfigError
-from arbml.store import Store
 
 
 class SimulatorSource(BaseModel, frozen=True):
@@ -58,6 +57,8 @@ def checked(sources: Sequence[Source], config: Config) -> list[Collector]:
 def _stored_venues(config: Config) -> list[str]:
     if config.store.connection_string is None and not config.home_path.exists():
         return []  # asking would make the home
+    from arbml.store import Store
+
     with Store.open(config.store, config.home_path) as store:
         return sorted({stream.venue for stream in store.ticks.stats().by_stream})
 
@@ -66,7 +67,7 @@ def open_sources(sources: Sequence[Source], collection: CollectionConfig, venues
     """Open every source and read the files whole, so that a wrong one is found before anything is stored.
 
     Args:
-        venues: those that the store knows already; executions may name them and those of the tick files.
+        venues: those that the store knows already; executions may name them and those of the other sources.
 
     Raises:
         ConfigError, SourceError, SchemaError: for wrong input.
@@ -75,7 +76,9 @@ def open_sources(sources: Sequence[Source], collection: CollectionConfig, venues
     opened: list[Collector] = []
     for source in sorted(sources, key=lambda s: isinstance(s, FileSource) and s.holds == "executions"):
         if isinstance(source, SimulatorSource):
-            opened.append(Simulator(SimulatorConfig(seed=source.seed, hours=source.hours, interval_ms=collection.interval_ms)))
+            market = SimulatorConfig(seed=source.seed, hours=source.hours, interval_ms=collection.interval_ms)
+            known |= {venue.name for venue in market.venues}
+            opened.append(Simulator(market))
             continue
         column_map = load_map(source.column_map) if source.column_map else None
         if source.holds == "executions":

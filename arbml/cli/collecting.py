@@ -54,7 +54,10 @@ def file(
 
 def _collect(out: Output, sources: "Sequence[Source]") -> None:
     from arbml.clock import iso
+    from arbml.settings import load_settings
+    from flows.sources import checked
 
+    checked(sources, load_settings())  # a wrong file is found before a server is started; the flow asks again
     with session(out):
         from flows.collect import collect_flow
 

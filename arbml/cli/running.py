@@ -34,7 +34,8 @@ def run(
     """One whole cycle: collect, validate, build features, train, evaluate, promote, drift, build the Bento, serve, predict."""
     import os
 
-    from flows.sources import FileSource, SimulatorSource, Source
+    from arbml.settings import load_settings
+    from flows.sources import FileSource, SimulatorSource, Source, checked
 
     out: Output = context.obj
     kinds = tuple(name.strip() for name in models.split(",") if name.strip()) if models else ()
@@ -46,6 +47,7 @@ def run(
     sources = sources or [SimulatorSource(seed=seed, hours=hours)]
     if executions:
         sources.append(FileSource(path=executions, holds="executions", sort=sort, dedupe=dedupe))
+    checked(sources, load_settings())  # a wrong file is found before a server is started; the flow asks again
     with session(out):
         from flows.cycle import cycle
 
