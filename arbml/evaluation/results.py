@@ -1,6 +1,8 @@
 """What an evaluation found: metrics of every fold with the baseline's beside, and the final block row by row."""
 
 import json
+import zipfile
+import zlib
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -203,7 +205,7 @@ class Evaluation:
                 return cls.from_dict(data, {name: stored[name] for name in stored.files})
         except FileNotFoundError as error:
             raise ModelFileError(f"{error.filename}: no such file; evaluate the model again") from None
-        except (OSError, ValueError, KeyError, TypeError, EOFError) as error:
+        except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile, zlib.error) as error:
             raise ModelFileError(f"{directory}: the saved evaluation is not readable ({error}); evaluate again") from error
 
 
