@@ -85,7 +85,7 @@ class Door:
 
     async def health(self, _: schemas.EmptyRequest, __: float) -> dict[str, Any]:
         """Return what works; answers also while the door is closed."""
-        state = {"problems": [], "streams": 0, "newest_tick_age_ms": None, "uptime_s": 0.0}
+        state: dict[str, Any] = {"problems": [], "streams": 0, "newest_tick_age_ms": None, "uptime_s": 0.0}
         if self._predictor is not None:
             state = self._predictor.health()
         problems = [*state["problems"], *([f"warm_up_failed: {self.failed}"] if self.failed else [])]

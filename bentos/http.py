@@ -69,14 +69,22 @@ def build_app(door: Door) -> FastAPI:
             },
             openapi_extra={"requestBody": {"content": {"application/json": {"schema": inline_schema(endpoint.reads)}}}},
         )
-    app.router.routes.append(Route("/", _index, methods=["GET"]))
+    for path in ("/", "/docs"):
+        app.router.routes.append(Route(path, _documentation, methods=["GET"]))
     return app
 
 
-async def _index(_: Request) -> Response:
-    """BentoML's own page at / loads a tracker of somebody else's."""
-    system = ["/openapi.json", "/docs.json", "/healthz", "/livez", "/readyz", "/metrics"]
-    return _json({"service": "arbml", "version": __version__, "post": [endpoint.path for endpoint in ROUTES], "get": system})
+PAGE = f"""<!doctype html><html lang="en"><head><meta charset="utf-8"><title>arbml {__version__}</title>
+<link rel="stylesheet" href="static_content/swagger-ui.css"></head><body><div id="documentation"></div>
+<noscript>POST {", ".join(endpoint.path for endpoint in ROUTES)}; the schemas are in <a href="openapi.json">openapi.json</a></noscript>
+<script src="static_content/swagger-ui-bundle.js"></script>
+<script>SwaggerUIBundle({{url: "openapi.json", dom_id: "#documentation", validatorUrl: null}})</script></body></html>
+"""
+
+
+async def _documentation(_: Request) -> Response:
+    """The documentation, drawn by what BentoML has on board; BentoML's own page also loads a tracker from elsewhere."""
+    return Response(PAGE, media_type="text/html")
 
 
 _REFUSALS: dict[int | str, str] = {

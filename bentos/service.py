@@ -10,7 +10,6 @@ import threading
 from pathlib import Path
 
 import bentoml
-from bentoml._internal.context import server_context
 
 from arbml.clock import ReplayClock, SystemClock
 from arbml.errors import ArbmlError
@@ -41,7 +40,7 @@ class ArbmlService:
     """Judges arbitrage opportunities in milliseconds: probability of success, expected profit, EXECUTE, QUEUE or SKIP."""
 
     def __init__(self) -> None:
-        if server_context.worker_index is not None:  # a worker of its own, not one inside somebody else's process
+        if bentoml.server_context.worker_index is not None:  # a worker of its own, not one inside somebody else's process
             end_with_parent()
         settings = load_settings()
         bundle = Bundle.load(BUNDLE)
@@ -50,7 +49,7 @@ class ArbmlService:
         self.flusher = JournalFlusher(self.journal, store_opener(config.store, config.home_path))
         clock = ReplayClock(0) if config.inference.clock == "ticks" else SystemClock()
         self.predictor = Predictor(bundle, config, Ledger(self.journal), clock)
-        door.worker = server_context.worker_index or 1
+        door.worker = bentoml.server_context.worker_index or 1
         # the warm-up compiles and replays: in the background, so that /livez and /readyz answer meanwhile
         threading.Thread(target=self._warm_up, name="warm-up", daemon=True).start()
 
@@ -72,7 +71,7 @@ class ArbmlService:
     def __is_ready__(self) -> bool:
         return door.ready
 
-    @bentoml.on_shutdown
+    @bentoml.on_shutdown  # type: ignore[untyped-decorator]
     def shutdown(self) -> None:
         """Let nobody in any more, and put everything where it belongs."""
         door.close()

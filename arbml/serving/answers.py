@@ -4,7 +4,6 @@ The answers are built as plain data, because that is ten times faster than build
 two together.
 """
 
-from dataclasses import asdict
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -190,6 +189,9 @@ class ModelsAnswer(Answer):
     models: dict[str, ModelAnswer]
 
 
+_PRICE, _VOLATILITY, _PRICED = (tuple(model.model_fields) for model in (PriceForecastAnswer, VolatilityForecastAnswer, PricedAnswer))
+
+
 def prediction_answer(prediction: Prediction, opportunity: Opportunity) -> dict[str, Any]:
     """Return the plain data of a `PredictionAnswer`."""
     return {
@@ -202,13 +204,13 @@ def prediction_answer(prediction: Prediction, opportunity: Opportunity) -> dict[
         "confidence": prediction.confidence,
         "recommendation": prediction.recommendation.value,
         "reasons": list(prediction.reasons),
-        "price_forecasts": [asdict(forecast) for forecast in prediction.price_forecasts],
-        "volatility_forecast": [asdict(forecast) for forecast in prediction.volatility_forecast],
+        "price_forecasts": [{name: getattr(forecast, name) for name in _PRICE} for forecast in prediction.price_forecasts],
+        "volatility_forecast": [{name: getattr(forecast, name) for name in _VOLATILITY} for forecast in prediction.volatility_forecast],
         "patterns": list(prediction.patterns),
         "variant": prediction.variant.value,
         "model_versions": dict(prediction.model_versions),
         "feature_set_id": prediction.feature_set_id,
-        "opportunity": {name: getattr(opportunity, name) for name in PricedAnswer.model_fields},
+        "opportunity": {name: getattr(opportunity, name) for name in _PRICED},
         "latency_ms": prediction.latency_ms,
         "cached": prediction.cached,
     }

@@ -29,6 +29,10 @@ class Sink(Protocol):
         """Keep outcomes, in order."""
         ...
 
+    def close(self) -> None:
+        """Let go of it."""
+        ...
+
 
 class JournalFlusher:
     """A background thread that syncs the journal each second and, with a sink, sends it what is new.
@@ -87,6 +91,7 @@ class JournalFlusher:
             last = self._stop.wait(min(self._interval_s * 2**failures, MAX_PAUSE_S))
             failures = 0 if self._try() else min(failures + 1, 10)
             if last:
+                self._let_go()
                 return
 
     def _try(self) -> bool:
@@ -98,10 +103,17 @@ class JournalFlusher:
                 log.exception("flushing the journal failed")
             if str(error) != self.error:
                 log.warning("the store does not take predictions, they wait in %s: %s", self._journal.lane, error)
-            self.error, self._sink = str(error) or type(error).__name__, None
+            self.error = str(error) or type(error).__name__
+            self._let_go()
             return False
         self.error = ""
         return True
+
+    def _let_go(self) -> None:
+        """Close the sink; the next round opens it anew."""
+        if self._sink is not None:
+            self._sink.close()
+            self._sink = None
 
     def _adopt(self, sink: Sink) -> None:
         """Send what services that ended without their last flush left in lanes that nobody holds now."""

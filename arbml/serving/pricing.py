@@ -41,8 +41,8 @@ def price(request: OpportunityRequest, observed: Mapping[str, Pool], costs: Cost
         ts_ms: the moment of the decision, UTC ms.
 
     Raises:
-        InvalidRequest: if the legs are no two-venue arbitrage of the pair, contradict themselves, or lack market state
-            that was not observed either.
+        InvalidRequest: if the legs are no buy and sale of the pair, contradict themselves, or lack market state that was
+            not observed either. A round trip on one venue is priced as the loss that it is.
     """
     _check_route(request)
     pools, taken = [], []
@@ -57,6 +57,9 @@ def price(request: OpportunityRequest, observed: Mapping[str, Pool], costs: Cost
                 )
             taken.append(known)
         pools.append(_pool(leg, i, request, known, ts_ms))
+    if pools[0].venue == pools[1].venue and pools[0] != pools[1]:
+        said = f"'{pools[1].venue}' has another state here than in legs[0]"
+        raise InvalidRequest(said, "legs[1].venue", "one venue has one state; a round trip on it can only lose")
     if request.native_price_quote is not None:
         costs = changed(costs, native_price_quote=request.native_price_quote)
     opportunity = _priced(request, pools, costs, ts_ms)
@@ -69,8 +72,6 @@ def _check_route(request: OpportunityRequest) -> None:
             raise InvalidRequest(f"must be '{side}'; got '{leg.side}'", f"legs[{i}].side", "put the buy first, then the sell")
         if leg.pair is not None and leg.pair != request.pair:
             raise InvalidRequest(f"is '{leg.pair}', the opportunity's is '{request.pair}'", f"legs[{i}].pair", "one pair in both legs")
-    if request.legs[0].venue == request.legs[1].venue:
-        raise InvalidRequest(f"is '{request.legs[1].venue}' in both legs", "legs[1].venue", "buy on one venue, sell on another")
 
 
 def _says_nothing(leg: LegRequest) -> bool:

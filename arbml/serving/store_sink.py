@@ -28,6 +28,10 @@ class StoreSink:
         """Store outcomes."""
         self._store.executions.append(executions)
 
+    def close(self) -> None:
+        """Give back the connections."""
+        self._store.close()
+
 
 def store_opener(store: StoreConfig, home: Path) -> Callable[[], Sink | None]:
     """Return what opens the store, or gives None while there is none.

@@ -148,7 +148,13 @@ def test_other_methods_and_paths(client: Client) -> None:
         assert (response.status_code, error(response)["code"]) == (405, "not_allowed")
         assert response.headers["allow"] == "POST"
     assert client.request("GET", "/nothing").status_code == 404
-    assert client.request("GET", "/").json()["service"] == "arbml"
+
+
+def test_the_documentation_loads_nothing_from_elsewhere(client: Client) -> None:
+    page = client.request("GET", "/docs")
+    assert page.text == client.request("GET", "/").text
+    assert "openapi.json" in page.text
+    assert "http" not in page.text.replace("<!doctype html>", "")
 
 
 def test_conflicts_are_409(client: Client) -> None:

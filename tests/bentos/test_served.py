@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -63,6 +63,25 @@ def alive(pid: int) -> bool:
         return False
 
 
+def worker(process: ServiceProcess) -> int:
+    found = [pid for pid in children(process.pid) if "_bentoml_impl.worker.service" in Path(f"/proc/{pid}/cmdline").read_text()]
+    return found[0]
+
+
+def ready(url: str) -> bool:
+    try:
+        return httpx.get(f"{url}/readyz", timeout=2).status_code == 200
+    except httpx.HTTPError:
+        return False
+
+
+def until(true: Callable[[], bool], timeout_s: float) -> None:
+    deadline_s = time.monotonic() + timeout_s
+    while not true():
+        assert time.monotonic() < deadline_s, "did not happen in time"
+        time.sleep(0.1)
+
+
 def journal_ids(home: Path) -> list[str]:
     found = []
     for file in sorted((home / "journal").rglob("*.jsonl")):
@@ -103,7 +122,8 @@ def _speaks(http: httpx.Client, bento: BuiltBento) -> None:
     health = http.post("/health").json()
     assert health["code_path"] == str(bento.source / "arbml"), "the Bento runs its own code, not the checkout's"
     assert health["heavy_modules"] == []
-    for path in ("/healthz", "/livez", "/readyz", "/metrics", "/docs.json", "/openapi.json", "/"):
+    system = ("/healthz", "/livez", "/readyz", "/metrics", "/docs.json", "/openapi.json", "/docs", "/static_content/swagger-ui.css")
+    for path in system:
         assert http.get(path).status_code == 200, path
     assert "/predict" in http.get("/docs.json").json()["paths"]
     assert http.post("/observe", json={"ticks": live_ticks()}).json()["accepted"] == 300
@@ -119,8 +139,7 @@ def _speaks(http: httpx.Client, bento: BuiltBento) -> None:
 
 
 def _carries_no_training_library(process: ServiceProcess) -> None:
-    workers = [pid for child in children(process.pid) for pid in (child, *children(child))]
-    mapped = "".join(Path(f"/proc/{pid}/maps").read_text() for pid in workers)
+    mapped = Path(f"/proc/{worker(process)}/maps").read_text()
     assert "onnxruntime" in mapped, "the worker was found"
     for library in ("tensorflow", "sklearn", "arch/univariate", "matplotlib"):
         assert f"site-packages/{library}" not in mapped
@@ -162,21 +181,27 @@ def test_it_runs_without_checkout_and_takes_its_settings_from_the_environment(bu
         os.environ.update({"PYTHONPATH": search} if search is not None else {})
 
 
-def test_kill_nine_in_the_middle_of_a_load_loses_no_answer(built: Built, tmp_path: Path) -> None:
+def test_a_killed_worker_loses_no_answer_and_comes_back_and_a_killed_server_takes_it_along(built: Built, tmp_path: Path) -> None:
     home = tmp_path / "home"
     process = ServiceProcess(built.bento, home).start()
-    told: list[str] = []
+    told: list[dict[str, Any]] = []
     try:
         with httpx.Client(base_url=process.url, timeout=5) as http, contextlib.suppress(httpx.HTTPError):
             http.post("/observe", json={"ticks": live_ticks()})
             for n in range(100_000):
-                told.append(http.post("/predict", json=opportunity(request_id=f"k{n}", amount_in=1.0 + n)).json()["request_id"])
+                told.append(http.post("/predict", json=opportunity(request_id=f"k{n}", amount_in=1.0 + n)).json())
                 if n == 300:
-                    os.killpg(process.pid, signal.SIGKILL)
+                    os.kill(worker(process), signal.SIGKILL)
+        assert len(told) > 300
+        assert journal_ids(home)[: len(told)] == [answer["request_id"] for answer in told]
+        until(lambda: ready(process.url), 60)
+        again = httpx.post(f"{process.url}/predict", json=opportunity(request_id="k7", amount_in=8.0))
+        assert again.json() == told[7]
+        orphan = worker(process)
+        os.kill(process.pid, signal.SIGKILL)
+        until(lambda: not alive(orphan), 15)
     finally:
         process.stop()
-    assert len(told) >= 300
-    assert journal_ids(home)[: len(told)] == told
 
 
 def test_no_process_outlives_its_parent(built: Built, tmp_path: Path) -> None:
@@ -196,10 +221,7 @@ time.sleep(600)
     assert len(family) > 1
     parent.kill()
     parent.wait()
-    deadline = time.monotonic() + 15
-    while any(alive(pid) for pid in family) and time.monotonic() < deadline:
-        time.sleep(0.1)
-    assert [pid for pid in family if alive(pid)] == []
+    until(lambda: not any(alive(pid) for pid in family), 15)
 
 
 def test_a_service_that_cannot_start_says_why_and_leaves_nothing(built: Built, tmp_path: Path) -> None:

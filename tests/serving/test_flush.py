@@ -10,6 +10,7 @@ from arbml.errors import StoreError
 from arbml.market import Execution, Prediction
 from arbml.serving import Journal, JournalFlusher, OutcomeRequest, Sink
 from arbml.serving.store_sink import store_opener
+from arbml.store import Store
 from tests.serving.kit import Kit, ask
 
 
@@ -36,6 +37,9 @@ class MemorySink:
         self.calls += 1
         if self.down:
             raise StoreError("the database is away")
+
+    def close(self) -> None:
+        pass
 
     def open(self) -> Sink:
         return self
@@ -123,6 +127,25 @@ def test_without_a_store_the_journal_stays_alone(kit: Kit, tmp_path: Path) -> No
     assert flusher.flush() == 0
     assert flusher.lag_bytes == 0
     assert not list(tmp_path.glob("*.db")), "a service that runs by itself makes no database"
+
+
+def test_the_real_store_keeps_predictions_and_joins_outcomes(kit: Kit) -> None:
+    home = kit.root / "home"
+    Store.open(StoreConfig(), home).close()
+    predictor = kit.predictor()
+    record = predictor.predict(ask(request_id="a"))
+    predictor.predict(ask(request_id="b"))
+    flusher = JournalFlusher(kit.journals[0], store_opener(StoreConfig(), home), interval_s=0.01)
+    flusher.start()
+    kit.clock.advance(10_000)
+    predictor.record_outcome(OutcomeRequest(request_id="a", result="reverted", profit=-0.25))
+    flusher.stop(timeout_s=30)
+    assert flusher.error == ""
+    with Store.open(StoreConfig(), home) as store:
+        assert store.predictions.read() == [record.prediction, *store.predictions.read(request_ids=["b"])]
+        joined, = store.predictions.outcomes()
+        assert (joined.prediction, joined.execution.profit) == (record.prediction, -0.25)
+        assert joined.execution.opportunity == record.opportunity
 
 
 def test_lines_wait_for_a_store_that_comes_later(kit: Kit) -> None:

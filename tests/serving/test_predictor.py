@@ -5,10 +5,11 @@ from typing import Any
 
 import pytest
 
+from arbml.clock import ReplayClock
 from arbml.errors import InvalidRequest, RequestConflict
 from arbml.market import Recommendation, Variant
 from arbml.models import SuccessScorer
-from arbml.serving import ObserveRequest
+from arbml.serving import Bundle, Journal, Ledger, ObserveRequest, Predictor
 from arbml.serving.answers import PredictionAnswer, prediction_answer
 from arbml.serving.requests import parse
 from tests.serving.kit import (
@@ -335,3 +336,18 @@ def test_leg_state_from_the_client_replaces_what_was_observed(kit: Kit) -> None:
     record = predictor.predict(ask(legs=legs, amount_in=1000.0))
     assert record.opportunity.route.legs[1].price == 2500.0
     assert record.opportunity.route.legs[1].fee_bps == 5.0, "the fee is still that of the venue's ticks"
+
+
+def test_in_a_replay_the_clients_time_is_now(kit: Kit) -> None:
+    clock = ReplayClock(0)
+    journal = Journal.open(kit.root / "replay")
+    predictor = Predictor(Bundle.load(kit.bundle()), CONFIG, Ledger(journal), clock)
+    predictor.warm_up()
+    assert predictor.predict(ask(ts_ms=NOW_MS)).prediction.recommendation is Recommendation.EXECUTE
+    assert clock.now_ms() == NOW_MS
+    later = NOW_MS + 120_000
+    assert predictor.predict(ask(ts_ms=later)).prediction.reasons[0].startswith("market_stale: the market state is 120 s old")
+    fresh = [{"ts_ms": later, "venue": venue, "pair": PAIR, "price": 2000.0} for venue in ("cheap", "dear")]
+    predictor.observe(parse(ObserveRequest, {"ticks": fresh}))
+    assert not predictor.predict(ask(ts_ms=later)).prediction.reasons[0].startswith("market_stale")
+    journal.close()

@@ -63,6 +63,12 @@ def test_a_loss_is_priced_by_the_same_formula() -> None:
     assert loss.revert_cost > 0
 
 
+def test_a_round_trip_on_one_venue_only_loses() -> None:
+    trip = price(ask(legs=legs(venue="cheap")), OBSERVED, COSTS, NOW_MS).opportunity
+    assert (trip.gross_profit, trip.edge_bps) == (0, 0)
+    assert trip.net_profit < -trip.gas_cost
+
+
 def test_gas_of_the_request_wins() -> None:
     assert price(ask(gas_price_gwei=7.0), OBSERVED, COSTS, NOW_MS).opportunity.gas_price_gwei == 7.0
     assert price(ask(), OBSERVED, COSTS, NOW_MS).opportunity.gas_price_gwei == 2.0
@@ -72,7 +78,7 @@ def test_gas_of_the_request_wins() -> None:
     ("change", "field"),
     [
         ({"side": "buy"}, "legs[1].side"),
-        ({"venue": "cheap"}, "legs[1].venue"),
+        ({"venue": "cheap", "price": 2500.0}, "legs[1].venue"),
         ({"pair": "WBTC/USDC"}, "legs[1].pair"),
         ({"venue": "new"}, "legs[1].price"),
         ({"venue": "new", "price": 2030.0}, "legs[1].fee_bps"),
