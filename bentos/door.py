@@ -3,15 +3,17 @@
 import sys
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import arbml
 from arbml.errors import NotReady
-from arbml.serving import JournalFlusher, Predictor, schemas
+from arbml.serving import schemas
 from arbml.serving.answers import prediction_answer
 from arbml.serving.batching import MicroBatcher
-from arbml.serving.journal import Journal
-from arbml.serving.records import PredictionRecord
+
+if TYPE_CHECKING:
+    from arbml.serving import Journal, JournalFlusher, Predictor
+    from arbml.serving.records import PredictionRecord
 
 HEAVY = ("tensorflow", "keras", "sklearn", "mlflow", "arch", "evidently", "great_expectations", "matplotlib", "prefect")
 
@@ -37,7 +39,7 @@ class Door:
         """True between `open` and `close`."""
         return self._predictor is not None and not self._closed
 
-    def open(self, predictor: Predictor, journal: Journal | None = None, flusher: JournalFlusher | None = None) -> None:
+    def open(self, predictor: "Predictor", journal: "Journal | None" = None, flusher: "JournalFlusher | None" = None) -> None:
         """Let requests in; `predictor` is warm."""
         self._journal, self._flusher = journal, flusher
         self._batcher = MicroBatcher(predictor.judge, predictor.config.inference.batch_size)
@@ -109,7 +111,7 @@ class Door:
             "code_path": str(Path(arbml.__file__).parent),
         }
 
-    def _inside(self) -> Predictor:
+    def _inside(self) -> "Predictor":
         if self._predictor is None:
             raise NotReady("the service is warming up", mend="ask again when /readyz says 200")
         if self._closed:
@@ -117,5 +119,5 @@ class Door:
         return self._predictor
 
 
-def _answer(record: PredictionRecord) -> dict[str, Any]:
+def _answer(record: "PredictionRecord") -> dict[str, Any]:
     return prediction_answer(record.prediction, record.opportunity)

@@ -13,9 +13,6 @@ import bentoml
 
 from arbml.clock import ReplayClock, SystemClock
 from arbml.errors import ArbmlError
-from arbml.serving import Bundle, Journal, JournalFlusher, Ledger, Predictor, effective
-from arbml.serving.store_sink import store_opener
-from arbml.settings import load_settings
 from bentos.door import Door
 from bentos.http import build_app
 from bentos.orphans import end_with_parent
@@ -40,6 +37,11 @@ class ArbmlService:
     """Judges arbitrage opportunities in milliseconds: probability of success, expected profit, EXECUTE, QUEUE or SKIP."""
 
     def __init__(self) -> None:
+        # late: the process that only starts and watches the worker imports this module, too
+        from arbml.serving import Bundle, Journal, JournalFlusher, Ledger, Predictor, effective
+        from arbml.serving.store_sink import store_opener
+        from arbml.settings import load_settings
+
         if bentoml.server_context.worker_index is not None:  # a worker of its own, not one inside somebody else's process
             end_with_parent()
         settings = load_settings()

@@ -27,7 +27,8 @@ READY_TIMEOUT_S = 90.0
 STOP_TIMEOUT_S = 10.0
 POLL_S = 0.1
 TAIL_BYTES = 8_000
-FAILED = b"Application startup failed"  # uvicorn's words; BentoML would start such a worker again for ever
+# uvicorn's words, after which BentoML would start such a worker again for ever; and ours, after which it stays unready
+FAILED = ("Application startup failed", "the warm-up failed")
 
 
 class ServiceProcess:
@@ -121,7 +122,7 @@ class ServiceProcess:
         while stopwatch_s() < deadline_s:
             if process.poll() is not None:
                 raise self._failure(f"ended with code {process.returncode} before it was ready")
-            if FAILED.decode() in self.log_tail():
+            if any(words in self.log_tail() for words in FAILED):
                 raise self._failure("did not start")
             if _ready(self._host, self._port):
                 return

@@ -1,11 +1,36 @@
-"""The service without HTTP: requests, answers, the predictor, its journal and the bundle of what it serves."""
+"""The service without HTTP: requests, answers, the predictor, its journal and the bundle of what it serves.
 
-from arbml.serving.bundle import Bundle, effective, write_bundle
-from arbml.serving.flush import JournalFlusher, Sink
-from arbml.serving.journal import Journal
-from arbml.serving.ledger import Ledger
-from arbml.serving.predictor import Observed, Predictor, Settled
-from arbml.serving.schemas import ObserveRequest, OpportunityRequest, OutcomeRequest, PredictManyRequest, TickRequest
+Names are resolved on first use, so that whoever needs the schemas only does not pay for pandas and the models.
+"""
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from arbml.serving.bundle import Bundle, effective, write_bundle
+    from arbml.serving.flush import JournalFlusher, Sink
+    from arbml.serving.journal import Journal
+    from arbml.serving.ledger import Ledger
+    from arbml.serving.predictor import Observed, Predictor, Settled
+    from arbml.serving.schemas import ObserveRequest, OpportunityRequest, OutcomeRequest, PredictManyRequest, TickRequest
+
+_HOME = {
+    "Bundle": "bundle",
+    "Journal": "journal",
+    "JournalFlusher": "flush",
+    "Ledger": "ledger",
+    "ObserveRequest": "schemas",
+    "Observed": "predictor",
+    "OpportunityRequest": "schemas",
+    "OutcomeRequest": "schemas",
+    "PredictManyRequest": "schemas",
+    "Predictor": "predictor",
+    "Settled": "predictor",
+    "Sink": "flush",
+    "TickRequest": "schemas",
+    "effective": "bundle",
+    "write_bundle": "bundle",
+}
 
 __all__ = [
     "Bundle",
@@ -24,3 +49,9 @@ __all__ = [
     "effective",
     "write_bundle",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module 'arbml.serving' has no attribute {name!r}")
+    return getattr(importlib.import_module(f"arbml.serving.{_HOME[name]}"), name)
