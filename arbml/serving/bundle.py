@@ -23,19 +23,18 @@ from arbml import __version__
 from arbml.clock import Clock, SystemClock
 from arbml.config import Config, Section, changed
 from arbml.errors import FeatureSetMismatch, ModelFileError
-from arbml.features.spec import WARM_UP_S, feature_set_id
-from arbml.frames import TICKS, TickFrame, frame_to_ticks, sort_by_knowing
+from arbml.features.spec import feature_set_id
+from arbml.frames import TICKS, TickFrame, frame_to_ticks
 from arbml.market import Tick
 from arbml.models.base import ServingModel, read_meta
 from arbml.models.runtime import load_model
+from arbml.serving.warm import warm_ticks
 
 FORMAT = 1
 MANIFEST = "manifest.json"
 TICKS_FILE = "ticks.json"
 KINDS = ("lstm", "scorer", "volatility")
 SECTIONS = ("costs", "inference", "lstm", "scorer", "volatility")
-MAX_WARM_ROWS = 50_000
-MAX_WARM_S = 24 * 3600
 _MEND = "build the Bento again: arbml build"
 
 
@@ -186,24 +185,6 @@ def effective(bundled: Config, settings: Config) -> Config:
         said: Section = getattr(settings, name)
         sections[name] = changed(getattr(bundled, name), **{field: getattr(said, field) for field in said.model_fields_set})
     return settings.model_copy(update=sections)
-
-
-def warm_ticks(ticks: TickFrame, sequence_length: int) -> TickFrame:
-    """Return the end of `ticks` from which every live stream starts warm.
-
-    That is `sequence_length` ticks of each stream that was alive at the end, and WARM_UP_S before them; at most MAX_WARM_S
-    and MAX_WARM_ROWS.
-    """
-    ticks = sort_by_knowing(ticks)
-    if ticks.empty:
-        return ticks
-    known_ms = ticks["ts_known_ms"]
-    last_ms = int(known_ms.iloc[-1])
-    recent = ticks[known_ms > last_ms - MAX_WARM_S * 1000]
-    # of each stream its sequence_length-th last tick; a stream that has fewer gives all that it has
-    nth = recent.groupby(["venue", "pair"], sort=False)["ts_known_ms"].nth(-sequence_length)
-    start_ms = min([int(nth.min()) if len(nth) else last_ms, last_ms]) - WARM_UP_S * 1000
-    return recent[recent["ts_known_ms"] > start_ms].tail(MAX_WARM_ROWS).reset_index(drop=True)
 
 
 def _add(kind: str, source: Path | Saveable, dest: Path) -> dict[str, Any]:

@@ -102,7 +102,7 @@ def save_lstm(directory: Path) -> Path:
     onnx = _onnx(nodes, constants, ["n", LENGTH, 1], "y", ["n", len(quantiles)])
     params = {
         "sequence_length": LENGTH, "scaler": scaler.to_dict(), "horizons_s": list(HORIZONS_S), "quantiles": [0.05, 0.5, 0.95],
-        "target_scale": [1e-3] * len(HORIZONS_S), "conformal": [[0.0, 0.0]] * len(HORIZONS_S),
+        "target_scale": [1e-3] * len(HORIZONS_S), "conformal": [[1.0, 1.0]] * len(HORIZONS_S),
     }  # fmt: skip
     return _save(directory, "lstm", "LSTMPredictor", FEATURE_NAMES, params, onnx)
 

@@ -10,7 +10,7 @@ from arbml.config import Config
 from arbml.errors import FeatureSetMismatch, ModelFileError
 from arbml.frames import ticks_to_frame
 from arbml.serving import Bundle
-from arbml.serving.bundle import MAX_WARM_ROWS, warm_ticks
+from arbml.serving.warm import MAX_WARM_ROWS, warm_ticks
 from tests.serving.kit import CONFIG, LENGTH, NOW_MS, Kit, ask, market, save_scorer, tick
 
 
