@@ -200,7 +200,9 @@ def ar1(rng: np.random.Generator, n: int, phi: float, rare: bool = False) -> np.
     return np.asarray(lfilter([1.0], [1.0, -phi], shocks)[200:])
 
 
-@pytest.mark.parametrize(("n", "phi", "rare"), [(100, 0.0, False), (100, 0.5, False), (600, 0.0, False), (600, 0.8, False), (600, 0.5, True)])
+@pytest.mark.parametrize(
+    ("n", "phi", "rare"), [(100, 0.0, False), (100, 0.5, False), (600, 0.0, False), (600, 0.8, False), (600, 0.5, True)]
+)
 def test_the_one_sided_bound_errs_as_often_as_it_says(n: int, phi: float, rare: bool) -> None:
     """Type I error of a promotion: on differences with mean zero, at 95 %. 600 trials: two standard errors are 1.8 %."""
     rng = np.random.default_rng(int(n + 10 * phi))

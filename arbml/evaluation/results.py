@@ -4,7 +4,7 @@ import json
 import zipfile
 import zlib
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Self
 
@@ -33,6 +33,7 @@ class TestBlock:
             probabilities or (n,) variances.
         losses, baseline_losses: (n,) see `arbml.evaluation.losses`.
         overlap: rows that one label overlaps: the least block of a bootstrap.
+        streams, stream_of: names of series, and (n,) which of them each row belongs to; empty if that is not known.
     """
 
     __test__ = False  # not a class of tests, whatever pytest makes of the name
@@ -44,6 +45,8 @@ class TestBlock:
     losses: Floats
     baseline_losses: Floats
     overlap: int = 1
+    streams: tuple[str, ...] = ()
+    stream_of: NDArray[np.int64] = field(default_factory=lambda: np.empty(0, np.int64))
 
 
 @dataclass(frozen=True, eq=False)
@@ -159,6 +162,7 @@ class Evaluation:
             "target_names": list(self.target_names),
             "quantiles": list(self.quantiles),
             "overlap": self.final.overlap,
+            "streams": list(self.final.streams),
             "n": len(self.final.losses),
             "loss": float(np.mean(self.losses)),
             "baseline_loss": float(np.mean(self.baseline_losses)),
@@ -168,7 +172,7 @@ class Evaluation:
 
     def arrays(self) -> dict[str, NDArray[Any]]:
         """The final block's arrays by name; `from_dict` takes them back."""
-        names = ("ts_ms", "y", "prediction", "baseline_prediction", "losses", "baseline_losses")
+        names = ("ts_ms", "y", "prediction", "baseline_prediction", "losses", "baseline_losses", "stream_of")
         return {name: getattr(self.final, name) for name in names}
 
     @classmethod
@@ -179,7 +183,7 @@ class Evaluation:
             KeyError, TypeError: if something is missing or unknown.
         """
         folds = tuple(FoldResult(**fold) for fold in data["folds"])
-        final = TestBlock(**arrays, overlap=data["overlap"])
+        final = TestBlock(**arrays, overlap=data["overlap"], streams=tuple(data["streams"]))
         return cls(data["kind"], tuple(data["target_names"]), tuple(data["quantiles"]), folds, final)
 
     def save(self, directory: Path) -> tuple[Path, Path]:

@@ -58,6 +58,8 @@ def evaluate_fold(
         losses=loss(kind, test.y, answers[0], quantiles),
         baseline_losses=loss(kind, test.y, answers[1], quantiles),
         overlap=overlap_rows(test.ts_ms, test.label_end_ms),
+        streams=test.streams,
+        stream_of=test.stream_of.astype(np.int64),
     )
     n_train = len(fold.train) + len(fold.validation)
     return EvaluatedFold(number, fold.start_ms, fold.end_ms, n_train, len(test), measured[0], measured[1], rows)
