@@ -102,5 +102,15 @@ def require_enough(dataset: Dataset, config: Config) -> None:
         counts = {"successful opportunities": successes, "unsuccessful opportunities": len(dataset) - successes}
         for what, have in counts.items():
             if have < section.min_positive:
-                mend = f"there are {len(dataset)} opportunities in all; until there are more the scorer answers from its baseline"
+                mend = f"{_best_promise(dataset)}; until there are more the scorer answers from its baseline"
                 raise NotEnoughData(f"{what} to train the scorer", have, section.min_positive, mend)
+
+
+def _best_promise(dataset: Dataset) -> str:
+    """Say how many opportunities were seen and what the best of them promised: whether there was anything to win at all."""
+    if dataset.economics is None or not len(dataset):
+        return f"there are {len(dataset)} opportunities in all"
+    promised = dataset.economics["net_profit"].to_numpy()
+    paying, best = int(np.sum(promised > 0)), float(np.max(promised))
+    verdict = "none paid its fees and gas" if not paying else f"{paying} promised to pay"
+    return f"of {len(dataset)} opportunities seen {verdict}, the best promised {best:+.2f} in the quote token"

@@ -22,8 +22,8 @@ float32 (n, H*3) or (n, H, 3), scaled quantiles; `arbml.models.quantiles.finish`
 
     sequence_length      rows of one window                     scaler         InputScaler.to_dict()
     horizons_s           H whole seconds                        quantiles      three levels, lower, median, upper
-    target_scale         H floats: log-return = output * scale  conformal      H pairs (lower, upper), log-return, by which the
-                                                                               interval is widened (narrowed if negative)
+    target_scale         H floats: log-return = output * scale  conformal      H pairs (lower, upper): factors by which the
+                                                                               sides of the interval are stretched
 
 `params` of OpportunityScorer (beside it: `model.onnx`, input float32 (n, features kept), output "probabilities" (n, 2)):
 scaler, calibration (Calibration.to_dict()), threshold, importance {name: share}.

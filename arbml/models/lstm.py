@@ -11,8 +11,8 @@ How it gets an edge where there is one, and stays harmless where there is none:
 * A price that often does not move at all has a median of zero, and a forecast that trembles around it only adds error. So
   at the end each horizon's median is drawn towards zero as far as the validation rows ask for, down to exactly zero.
 * Quantiles cannot cross: lower = median - softplus(a), upper = median + softplus(b).
-* The intervals are conformalised on the validation rows (Romano, Patterson and Candes 2019), so that they cover what they
-  promise even if the fit was too bold.
+* The intervals are conformalised on the validation rows, the latest of them first (`arbml.models.quantiles`), so that they
+  cover what they promise even if the fit was too bold.
 
 How it stays quick on two cores: one epoch is at most 96 batches, so that early stopping looks often, and on a CPU the
 network is trained with TensorFlow's fused kernel, which needs half the time of a loop over the rows. Its weights are moved
@@ -34,7 +34,7 @@ from numpy.typing import NDArray
 from arbml.config import LstmConfig, TrainingConfig
 from arbml.errors import NotEnoughData, NotFitted, TrainingDiverged
 from arbml.models.base import ONNX, ModelMeta, describe, writing
-from arbml.models.quantiles import conformal_offsets, finish
+from arbml.models.quantiles import conformal_factors, finish
 from arbml.models.runtime import PriceForecaster
 from arbml.models.scaler import InputScaler
 from arbml.models.sequence import Output, Windows, median_factors, spread_evenly, starting_output, target_scale
@@ -104,16 +104,16 @@ class LSTMPredictor:
         keras.utils.clear_session(free_memory=False)
         difference = _checked_difference(trained, exported)
 
-        offsets = conformal_offsets(validation.y, finish(exported, scale, np.zeros((len(scale), 2)).tolist()), quantiles)
+        factors = conformal_factors(validation.y, exported, scale, quantiles)
         meta = describe("LSTMPredictor", train, validation, seed=self._training.seed, onnx_max_difference=difference)
         params: dict[str, Any] = {
             "sequence_length": int(inputs.window.shape[1]),
             "horizons_s": list(train.horizons_s),
             "quantiles": list(quantiles),
             "target_scale": scale,
-            "conformal": [list(pair) for pair in offsets],
+            "conformal": [list(pair) for pair in factors],
             "scaler": scaler.to_dict(),
-            "coverage": _coverage(validation.y, exported, scale, offsets),
+            "coverage": _coverage(validation.y, exported, scale, factors),
         }
         notes = _notes(history, scaler, params["coverage"], drawn, train.horizons_s)
         self._served = PriceForecaster(dataclasses.replace(meta, params=params, notes=notes), onnx)
@@ -341,10 +341,10 @@ def _checked_difference(trained: Floats, exported: Floats) -> float:
     return difference
 
 
-def _coverage(y: Floats, raw: Floats, scale: list[float], offsets: list[tuple[float, float]]) -> dict[str, list[float]]:
+def _coverage(y: Floats, raw: Floats, scale: list[float], factors: list[tuple[float, float]]) -> dict[str, list[float]]:
     """Return per horizon the share of validation rows inside the interval, before and after it was conformalised."""
     found = {}
-    for name, pairs in (("raw", [(0.0, 0.0)] * len(scale)), ("conformal", offsets)):
+    for name, pairs in (("raw", [(1.0, 1.0)] * len(scale)), ("conformal", factors)):
         forecast = finish(raw, scale, pairs)
         found[name] = ((y >= forecast[:, :, 0]) & (y <= forecast[:, :, 2])).mean(axis=0).tolist()
     return found

@@ -5,57 +5,83 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+MIN_SIDE = 1e-3     # of a side of the interval, in target scales, so that a ratio to it is defined
+HALF_LIFE = 0.25    # of the validation period: how fast an old miss loses its say
 
-def finish(raw: ArrayLike, target_scale: Sequence[float], conformal: Sequence[Sequence[float]]) -> NDArray[np.float64]:
+Factors = Sequence[Sequence[float]]
+
+
+def finish(raw: ArrayLike, target_scale: Sequence[float], conformal: Factors) -> NDArray[np.float64]:
     """Return the forecast in log-returns, (n, H, 3): lower, median, upper, in that order of size.
 
-    Conformalised quantile regression (Romano, Patterson and Candes 2019) with one offset for each side:
-    lower - conformal[h][0], upper + conformal[h][1].
+    Each side of the interval is the network's, times its conformal factor.
 
     Args:
         raw: scaled quantiles, (n, H*3) or (n, H, 3).
         target_scale: H factors, log-return = raw * scale.
-        conformal: H pairs (lower, upper) in log-return.
+        conformal: H pairs (lower, upper), not negative.
 
-    >>> finish([[-1.0, 0.0, 1.0]], [0.01], [(0.001, 0.002)]).round(6).tolist()
+    >>> finish([[-1.0, 0.0, 1.0]], [0.01], [(1.1, 1.2)]).round(6).tolist()
     [[[-0.011, 0.0, 0.012]]]
     """
     scale = np.asarray(target_scale, dtype=np.float64)
-    offsets = np.asarray(conformal, dtype=np.float64).reshape(len(scale), 2)
+    factors = np.asarray(conformal, dtype=np.float64).reshape(len(scale), 2)
     ordered = np.sort(np.asarray(raw, dtype=np.float64).reshape(-1, len(scale), 3), axis=2) * scale[:, None]
     median = ordered[:, :, 1]
-    lower = np.minimum(ordered[:, :, 0] - offsets[:, 0], median)
-    upper = np.maximum(ordered[:, :, 2] + offsets[:, 1], median)
+    lower = median - factors[:, 0] * _side(median - ordered[:, :, 0], scale)
+    upper = median + factors[:, 1] * _side(ordered[:, :, 2] - median, scale)
     return np.stack([lower, median, upper], axis=2)
 
 
-def conformal_offsets(
-    y: NDArray[np.float64], forecast: NDArray[np.float64], quantiles: Sequence[float]
+def conformal_factors(
+    y: NDArray[np.float64], raw: ArrayLike, target_scale: Sequence[float], quantiles: Sequence[float]
 ) -> list[tuple[float, float]]:
-    """Return for each horizon by how much to widen the lower and the upper side so that each misses as often as promised.
+    """Return for each horizon by how much to stretch the lower and the upper side so that each misses as often as promised.
+
+    Conformal prediction with the score |y - median| / side (Lei et al. 2018, section 5.2), so that an interval that is narrow in a
+    calm market stays so, and with weights that decay with age (Barber, Candes, Ramdas and Tibshirani 2023, Conformal
+    prediction beyond exchangeability), because markets change: an equally weighted, additive offset learned in a wild hour spoils
+    every calm one after it.
 
     Args:
-        y: realised log-returns of later rows, (n, H); NaN rows of a horizon are left out.
-        forecast: `finish` with zero offsets on the same rows, (n, H, 3).
+        y: realised log-returns of later rows in time order, (n, H); NaN rows of a horizon are left out.
+        raw: the network's output on the same rows, as for `finish`.
+        target_scale: as for `finish`.
         quantiles: promised levels (lower, median, upper).
 
-    >>> y = np.linspace(-1, 1, 1001)[:, None]
-    >>> flat = np.zeros((1001, 1, 3))
-    >>> [round(x, 2) for x in conformal_offsets(y, flat, (0.05, 0.5, 0.95))[0]]
-    [0.9, 0.9]
+    >>> y = np.linspace(-1, 1, 1001)[:, None] * np.where(np.arange(1001) % 2, 1, -1)[:, None]
+    >>> raw = np.tile([-0.5, 0.0, 0.5], (1001, 1))
+    >>> [round(x, 1) for x in conformal_factors(y, raw, [1.0], (0.05, 0.5, 0.95))[0]]
+    [1.9, 1.9]
     """
-    offsets = []
+    scale = np.asarray(target_scale, dtype=np.float64)
+    unstretched = finish(raw, target_scale, [(1.0, 1.0)] * len(scale))
+    factors = []
     for h in range(y.shape[1]):
         known = np.isfinite(y[:, h])
-        below = forecast[known, h, 0] - y[known, h]
-        above = y[known, h] - forecast[known, h, 2]
-        offsets.append((_corrected(below, 1 - quantiles[0]), _corrected(above, quantiles[2])))
-    return offsets
+        lower, median, upper = unstretched[known, h].T
+        miss = y[known, h] - median
+        factors.append((
+            _weighted_quantile(-miss / _side(median - lower, scale[h]), 1 - quantiles[0]),
+            _weighted_quantile(miss / _side(upper - median, scale[h]), quantiles[2]),
+        ))
+    return factors
 
 
-def _corrected(scores: NDArray[np.float64], level: float) -> float:
-    """The ceil((n+1) level)-th smallest score: split conformal with its finite-sample correction."""
-    if not len(scores):
-        return 0.0
-    rank = min(int(np.ceil((len(scores) + 1) * level)), len(scores))
-    return float(np.sort(scores)[rank - 1])
+def _side(width: NDArray[np.float64], scale: "NDArray[np.float64] | float") -> NDArray[np.float64]:
+    return np.maximum(width, MIN_SIDE * np.asarray(scale))
+
+
+def _weighted_quantile(scores: NDArray[np.float64], level: float) -> float:
+    """The smallest score at which `level` of the weight is reached, the row to come counting as an infinite one.
+
+    1, which changes nothing, without scores; never negative: the median stays inside.
+    """
+    n = len(scores)
+    if not n:
+        return 1.0
+    weights = 0.5 ** ((n - np.arange(n)) / (HALF_LIFE * n))
+    order = np.argsort(scores, kind="stable")
+    reached = np.cumsum(weights[order]) >= level * (weights.sum() + 1.0)
+    at = int(np.argmax(reached)) if reached.any() else n - 1
+    return max(float(scores[order[at]]), 0.0)

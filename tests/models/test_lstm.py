@@ -117,7 +117,7 @@ def test_what_is_known_of_the_fit(lagging: tuple[Dataset, Dataset, Dataset], lea
     assert learnt.meta.onnx_max_difference is not None
     assert learnt.meta.onnx_max_difference < 1e-5
     assert (params["sequence_length"], params["horizons_s"], params["quantiles"]) == (20, [5, 15], [0.05, 0.5, 0.95])
-    assert all(0.88 < share < 0.93 for share in params["coverage"]["conformal"])
+    assert all(0.82 < share < 0.97 for share in params["coverage"]["conformal"])
     assert min(learnt.history["val_loss"]) < learnt.history["val_loss"][0]
     assert len(learnt.history["loss"]) == len(learnt.history["val_loss"]) <= TRAINING.max_epochs + 1
     learnt.save_model(tmp_path / "model")
