@@ -2,24 +2,31 @@
 
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 import pytest
+from scipy.stats import binomtest
 
 from arbml.evaluation import Evaluation
 from arbml.evaluation.losses import loss
 from arbml.evaluation.results import EvaluatedFold, TestBlock
-from arbml.plots import plot_evaluation
+from arbml.plots import _folds, _forecast, _reliability, _volatility, _wilson, plot_evaluation
 
 START = 1_704_067_200_000
 N = 500
 SHAPES = {
-    "lstm": {"lstm-folds", "lstm-forecast", "lstm-calibration"},
+    "lstm": {"lstm-folds", "lstm-forecast", "lstm-calibration", "lstm-epochs"},
     "scorer": {"scorer-folds", "scorer-reliability", "scorer-confusion", "scorer-importance"},
     "volatility": {"volatility-folds", "volatility-forecast", "volatility-calibration"},
 }
 TARGETS = {"lstm": ("log_return_5s", "log_return_30s"), "scorer": ("success",), "volatility": ("realized_variance",)}
+
+
+class Network:
+    history: ClassVar = {"loss": [0.21, 0.2, 0.19, 0.18], "val_loss": [0.2, 0.19, 0.185, 0.19]}
 
 
 class Forest:
@@ -43,7 +50,9 @@ def answers(kind: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 def evaluation(kind: str) -> Evaluation:
     y, model, baseline = answers(kind)
     quantiles = (0.05, 0.5, 0.95)
-    block = TestBlock(START + 5000 * np.arange(N), y, model, baseline, loss(kind, y, model, quantiles), loss(kind, y, baseline, quantiles))
+    losses = [loss(kind, y, answer, quantiles) for answer in (model, baseline)]
+    streams = ("a|W/U", "b|W/U", "never|W/U")
+    block = TestBlock(START + 5000 * np.arange(N), y, model, baseline, *losses, 6, streams, np.arange(N) % 3 % 2)
     headline = {"lstm": "pinball_bps", "scorer": "brier", "volatility": "qlike"}[kind]
     folds = [
         EvaluatedFold(i, START + i * 3_600_000, START + (i + 1) * 3_600_000, 4000 * i, N, {headline: 0.2 / i}, {headline: 0.22}, block)
@@ -54,12 +63,46 @@ def evaluation(kind: str) -> Evaluation:
 
 @pytest.mark.parametrize("kind", SHAPES)
 def test_every_figure_is_a_png_of_some_size(kind: str, tmp_path: Path) -> None:
-    paths = plot_evaluation(evaluation(kind), tmp_path / "plots", Forest() if kind == "scorer" else None)
+    model = {"scorer": Forest(), "lstm": Network(), "volatility": None}[kind]
+    paths = plot_evaluation(evaluation(kind), tmp_path / "plots", model)
     assert {path.stem for path in paths} == SHAPES[kind]
     for path in paths:
         content = path.read_bytes()
         assert content.startswith(b"\x89PNG")
         assert len(content) > 10_000, "more than empty axes"
+
+
+def test_answers_at_the_edge_are_drawn_too(tmp_path: Path) -> None:
+    """No move at all, one probability for everything, streams not known, a model that says nothing of itself."""
+    for kind in SHAPES:
+        usual = evaluation(kind)
+        y = np.zeros_like(usual.y)
+        constant = np.full_like(usual.prediction, 0.3 if kind == "scorer" else 1e-8)
+        losses = loss(kind, y, constant, (0.05, 0.5, 0.95))
+        block = replace(usual.final, y=y, prediction=constant, losses=losses, streams=(), stream_of=np.empty(0, np.int64))
+        assert len(plot_evaluation(replace(usual, final=block), tmp_path / kind)) == 3
+
+
+@pytest.mark.parametrize(("share", "n"), [(0.0, 1), (1.0, 3), (0.1, 10), (0.5, 400)])
+def test_the_interval_of_a_share_is_wilsons(share: float, n: int) -> None:
+    low, high = _wilson(np.array([share]), np.array([n]))
+    known = binomtest(round(share * n), n).proportion_ci(0.95, method="wilson")
+    assert (low[0], high[0]) == (pytest.approx(known.low, abs=1e-4), pytest.approx(known.high, abs=1e-4))
+
+
+def test_every_axis_says_what_it_shows_and_every_title_where_from() -> None:
+    from matplotlib.figure import Figure
+
+    for kind in SHAPES:
+        found = evaluation(kind)
+        for draw in (_folds, _forecast if kind == "lstm" else _volatility if kind == "volatility" else _reliability):
+            figure = Figure(figsize=(9, 5), layout="constrained")
+            draw(figure, found)
+            title = figure.get_suptitle()
+            assert title.startswith(f"{kind}: ")
+            assert "2024-01-01" in title
+            assert all(axes.get_ylabel() for axes in figure.axes)
+            assert figure.axes[-1].get_xlabel() or draw is _folds
 
 
 def test_importing_plots_loads_no_matplotlib() -> None:
