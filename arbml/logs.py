@@ -11,6 +11,8 @@ _NOISY = (
     "absl", "prefect", "git", "numba", "tf2onnx", "skl2onnx", "urllib3", "asyncio",
 )
 
+_RAISED = ("prefect.flow_runs", "prefect.task_runs")  # with tracebacks; the command says in one line what they raise
+
 
 class _HideSecrets(logging.Filter):
     """Replace passwords in URLs, whatever library logs them."""
@@ -24,9 +26,11 @@ class _HideSecrets(logging.Filter):
 
 
 class _Ours(logging.Filter):
-    """Let libraries speak only when something broke: some set their own levels after we set them."""
+    """Let libraries speak only when something broke that nobody else reports: some set their own levels after we set them."""
 
     def filter(self, record: logging.LogRecord) -> bool:
+        if record.name.startswith(_RAISED):
+            return False
         return record.levelno >= logging.ERROR or not record.name.startswith(_NOISY)
 
 

@@ -8,6 +8,8 @@ loses task runs at exit. Nothing here imports prefect, because prefect reads its
 import ctypes
 import json
 import os
+import re
+import shutil
 import signal
 import socket
 import subprocess
@@ -130,10 +132,18 @@ def _start(folder: Path) -> tuple["subprocess.Popen[bytes]", str]:
         while not _healthy(url):
             if process.poll() is not None or time.monotonic() > deadline:
                 _stop(process)
-                tail = " | ".join(log.read_text(errors="replace").strip().splitlines()[-3:])
-                raise ServiceError(f"the Prefect server did not start (see {log}): {tail}")
+                raise ServiceError(f"the Prefect server did not start: {_why(log)}")
             time.sleep(0.1)
     return process, url
+
+
+def _why(log: Path) -> str:
+    """Return in one line what kept a server from starting."""
+    if shutil.disk_usage(log.parent).free < 1 << 20:
+        return f"the disk is full ({log.parent}); free space and try again"
+    lines = log.read_text(errors="replace").splitlines()
+    said = [line for line in lines if re.match(r"[\w.]*(Error|Exception)\b", line)] or lines or ["it said nothing"]
+    return f"{said[-1].strip()[:300]} (see {log})"
 
 
 def _running(shared: Path) -> str | None:

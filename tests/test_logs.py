@@ -27,9 +27,16 @@ def test_a_password_in_a_url_is_hidden(capsys: pytest.CaptureFixture[str]) -> No
 @pytest.mark.parametrize(("debug", "expected"), [(False, False), (True, True)])
 def test_libraries_speak_only_when_asked(debug: bool, expected: bool, capsys: pytest.CaptureFixture[str]) -> None:
     configure_logging(debug)
-    logger = logging.getLogger("prefect.flow_runs")
+    logger = logging.getLogger("prefect.events")
     logger.setLevel(logging.DEBUG)  # as prefect does after us
-    logger.info("a flow began")
-    assert ("a flow began" in capsys.readouterr().err) is expected
-    logger.error("a flow broke")
-    assert "a flow broke" in capsys.readouterr().err
+    logger.info("connected")
+    assert ("connected" in capsys.readouterr().err) is expected
+    logger.error("the connection broke")
+    assert "the connection broke" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("debug", "expected"), [(False, False), (True, True)])
+def test_a_flow_that_raises_is_left_to_the_command(debug: bool, expected: bool, capsys: pytest.CaptureFixture[str]) -> None:
+    configure_logging(debug)
+    logging.getLogger("prefect.flow_runs").error("Encountered exception during execution")
+    assert ("Encountered exception" in capsys.readouterr().err) is expected

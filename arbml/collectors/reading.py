@@ -145,14 +145,14 @@ def read_table(path: Path) -> SourceTable:
     except OSError as error:
         raise refused(path, error) from error
     if not head:
-        raise SourceError(f"{path}: the file is empty (0 bytes)")
+        raise SourceError(f"{path}: the file is empty (0 bytes); copy or write it again")
     table = _read_parquet(path, head, tail) if kind == "parquet" else _read_csv(path, head)
     names = list(table.column_names)
     twice = next((name for name in names if names.count(name) > 1), None)
     if twice is not None:
         raise SourceError(f"{path}: column '{twice}' stands twice in the header; rename or drop one")
     if table.num_rows == 0:
-        raise SourceError(f"{path}: no rows, only the header {', '.join(names)}")
+        raise SourceError(f"{path}: no rows, only the header {', '.join(names)}; write the file again, with rows")
     return SourceTable(path, table)
 
 
@@ -225,7 +225,7 @@ def _csv_fault(text: str) -> str:
         number = f"row {int(row) - 1}: " if row.isdigit() else ""
         return f"{number}{expected[:1].lower()}{expected[1:]}; the file is cut short there, or a field holds an unquoted comma"
     if "Empty CSV" in text:
-        return "no rows below the header, or no header line at all"
+        return "no rows below the header, or no header line at all; write the file again"
     if "UTF8" in text or "utf-8" in text:
         return "it is not UTF-8 text; save it as UTF-8"
     return f"broken CSV file ({text})"
