@@ -55,7 +55,7 @@ class LstmConfig(Section):
     dropout: float = Field(0.1, ge=0, lt=1)
     retrain_interval_hours: int = Field(24, ge=1)
     min_samples: int = Field(1000, ge=10, description="labelled sequences needed to train")
-    max_samples: int = Field(12_000, ge=100, description="sequences used in one fit, spread evenly over the period")
+    max_samples: int = Field(8_000, ge=100, description="sequences used in one fit, spread evenly over the period")
 
     @field_validator("horizons_s")
     @classmethod

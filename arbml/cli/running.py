@@ -26,7 +26,7 @@ def run(
     dedupe: Annotated[bool, typer.Option("--dedupe", help="Keep the first of equal rows instead of refusing them.")] = False,
     models: Annotated[str | None, typer.Option(help="Comma-separated: lstm,scorer,volatility.")] = None,
     seed: Annotated[int, typer.Option(help="Seed of the simulated market.")] = 1,
-    hours: Annotated[float, typer.Option(min=0.01, max=24 * 366, help="Length of the simulated market, hours.")] = 24.0,
+    hours: Annotated[float, typer.Option(min=0.01, max=24 * 366, help="Length of the simulated market, hours.")] = 48.0,
     horizons: Annotated[
         str | None, typer.Option("--horizons-s", help="Forecast horizons in seconds, e.g. 60,120,300 for minute data.")
     ] = None,
