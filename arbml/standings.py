@@ -8,6 +8,7 @@ from arbml.config import Config
 from arbml.dataset import Dataset, walk_forward
 from arbml.errors import ModelError, RegistryError
 from arbml.evaluation import Interval, paired_difference
+from arbml.evaluation.bootstrap import overlap_rows
 from arbml.models.fresh import fresh_baseline
 from arbml.promotion import answering, block_losses, unseen_rows
 from arbml.registry import Registry, Version
@@ -58,20 +59,22 @@ def standings(kind: str, dataset: Dataset, registry: Registry, config: Config) -
         except (ModelError, RegistryError) as error:
             found.append(Standing(kind, f"{role} v{version.number}", 0, None, None, None, None, f"cannot answer this data: {error}"))
             continue
-        found.append(_standing(kind, role, version, losses, reference[rows], config))
+        block = overlap_rows(test.ts_ms[rows], test.label_end_ms[rows]) if len(rows) else 1
+        found.append(_standing(kind, role, version, losses, reference[rows], block, config))
     return found
 
 
 def _standing(
     kind: str, role: str, version: Version, losses: "np.ndarray[tuple[int], np.dtype[np.float64]]",
-    reference: "np.ndarray[tuple[int], np.dtype[np.float64]]", config: Config,
+    reference: "np.ndarray[tuple[int], np.dtype[np.float64]]", block: int, config: Config,
 ) -> Standing:
     who, n = f"{role} v{version.number}", len(losses)
     if n < config.promotion.min_samples:
         need = config.promotion.min_samples
         return Standing(kind, who, n, None, None, None, None, f"not enough rows it has not seen: {n}, {need} needed; collect more")
     interval: Interval = paired_difference(
-        losses, reference, rounds=config.promotion.bootstrap_rounds, confidence=config.promotion.confidence, seed=config.training.seed
+        losses, reference, block=block, rounds=config.promotion.bootstrap_rounds, confidence=config.promotion.confidence,
+        seed=config.training.seed,
     )
     verdict = "better than the baseline" if interval.high < 0 else "worse than the baseline" if interval.low > 0 else "no clear difference"
     return Standing(kind, who, n, float(losses.mean()), -interval.mean, -interval.high, -interval.low, verdict)

@@ -17,7 +17,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -31,12 +31,13 @@ DRAIN_TIMEOUT_S = 30.0
 
 
 @contextmanager
-def prefect_server(home: Path, long_lived: bool = False) -> Iterator[str]:
+def prefect_server(home: Path, long_lived: bool = False, meanwhile: Callable[[], object] | None = None) -> Iterator[str]:
     """Make a Prefect server available and yield its API URL; call before anything imports prefect.
 
     Args:
         home: its database is `<home>/prefect/prefect.db`.
         long_lived: let other processes of this home find and use the server while it runs.
+        meanwhile: called while a server starts, which takes seconds; importing prefect in it is fine.
 
     Raises:
         ServiceError: if the given server does not answer, or the started one does not come up.
@@ -54,7 +55,7 @@ def prefect_server(home: Path, long_lived: bool = False) -> Iterator[str]:
     url = _running(shared)
     process = None
     if url is None:
-        process, url = _start(folder)
+        process, url = _start(folder, meanwhile)
         if long_lived:
             shared.write_text(json.dumps({"url": url, "pid": process.pid}))
     os.environ["PREFECT_API_URL"] = url
@@ -107,7 +108,7 @@ def die_with_parent() -> None:
         ctypes.CDLL(None).prctl(1, signal.SIGTERM)
 
 
-def _start(folder: Path) -> tuple["subprocess.Popen[bytes]", str]:
+def _start(folder: Path, meanwhile: Callable[[], object] | None) -> tuple["subprocess.Popen[bytes]", str]:
     port = free_port()
     url = f"http://127.0.0.1:{port}/api"
     environ = {
@@ -128,9 +129,18 @@ def _start(folder: Path) -> tuple["subprocess.Popen[bytes]", str]:
         process = subprocess.Popen(
             command, stdin=subprocess.DEVNULL, stdout=out, stderr=out, env=environ, cwd=folder, preexec_fn=die_with_parent,
         )
+        os.environ["PREFECT_API_URL"] = url
+        try:
+            if meanwhile is not None:
+                meanwhile()
+        except BaseException:
+            os.environ.pop("PREFECT_API_URL", None)
+            _stop(process)
+            raise
         deadline = time.monotonic() + START_TIMEOUT_S
         while not _healthy(url):
             if process.poll() is not None or time.monotonic() > deadline:
+                os.environ.pop("PREFECT_API_URL", None)
                 _stop(process)
                 raise ServiceError(f"the Prefect server did not start: {_why(log)}")
             time.sleep(0.1)
@@ -143,7 +153,7 @@ def _why(log: Path) -> str:
         return f"the disk is full ({log.parent}); free space and try again"
     lines = log.read_text(errors="replace").splitlines()
     said = [line for line in lines if re.match(r"[\w.]*(Error|Exception)\b", line)] or lines or ["it said nothing"]
-    return f"{said[-1].strip()[:300]} (see {log})"
+    return f"{said[-1].strip()[:300]} (all of it in {log}); if nothing else helps, move {log.parent} away: the history starts anew"
 
 
 def _running(shared: Path) -> str | None:

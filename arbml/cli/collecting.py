@@ -58,7 +58,7 @@ def _collect(out: Output, sources: "Sequence[Source]") -> None:
     from flows.sources import checked
 
     checked(sources, load_settings())  # a wrong file is found before a server is started; the flow asks again
-    with session(out):
+    with session(out, "collect"):
         from flows.collect import collect_flow
 
         collected = collect_flow(sources)

@@ -25,7 +25,7 @@ def schedule(
     """Serve the retraining deployments (LSTM daily, scorer weekly, volatility daily) until Ctrl-C."""
     out: Output = context.obj
     crons = dict(_cron(text) for text in cron or ())
-    with session(out, long_lived=True):
+    with session(out, "deployments", long_lived=True):
         from flows.deployments import deployments, serve_deployments
 
         found = deployments(crons)
@@ -38,7 +38,7 @@ def retrain(context: typer.Context, model: Model) -> None:
     """Train MODEL on the latest data now and promote it if it is better; the same flow that the schedule runs."""
     out: Output = context.obj
     known(model)
-    with session(out):
+    with session(out, "retrain"):
         from flows.retrain import retrain as retrain_flow
 
         done = retrain_flow(model)

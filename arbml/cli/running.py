@@ -48,7 +48,7 @@ def run(
     if executions:
         sources.append(FileSource(path=executions, holds="executions", sort=sort, dedupe=dedupe))
     checked(sources, load_settings())  # a wrong file is found before a server is started; the flow asks again
-    with session(out):
+    with session(out, "cycle"):
         from flows.cycle import cycle
 
         done = cycle(sources, kinds)

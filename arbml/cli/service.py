@@ -17,7 +17,7 @@ def add_commands(app: typer.Typer) -> None:
 def build(context: typer.Context) -> None:
     """Package the champions (a baseline where there is none) as a Bento that runs on its own."""
     out: Output = context.obj
-    with session(out):
+    with session(out, "build"):
         from flows.build import build_flow
         from flows.workspace import Selection
 

@@ -3,6 +3,7 @@
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib import import_module
 from typing import TYPE_CHECKING
 
 from arbml.cli.output import Output
@@ -12,8 +13,12 @@ if TYPE_CHECKING:  # pydantic takes longer to import than --help may
 
 
 @contextmanager
-def session(out: Output, long_lived: bool = False) -> "Iterator[Config]":
+def session(out: Output, flow: str, long_lived: bool = False) -> "Iterator[Config]":
     """Check the settings, make a Prefect server available, and show progress; yields the configuration.
+
+    Args:
+        flow: the module of `flows` that the command needs; imported while the server starts.
+        long_lived: let other commands find the server while this one runs.
 
     Raises:
         ConfigError: before anything is started.
@@ -25,7 +30,7 @@ def session(out: Output, long_lived: bool = False) -> "Iterator[Config]":
     from flows.server import prefect_server
 
     config.home_path.mkdir(parents=True, exist_ok=True)
-    with prefect_server(config.home_path, long_lived=long_lived), out.progress():
+    with prefect_server(config.home_path, long_lived, lambda: import_module(f"flows.{flow}")), out.progress():
         yield config
 
 

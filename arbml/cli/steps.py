@@ -22,7 +22,7 @@ def add_commands(app: typer.Typer) -> None:
 def validate(context: typer.Context) -> None:
     """Run the Great Expectations suites on the stored ticks and executions."""
     out: Output = context.obj
-    with session(out):
+    with session(out, "validate"):
         from flows.validate import validate_flow
         from flows.workspace import Selection
 
@@ -42,7 +42,7 @@ def features(
 ) -> None:
     """Build and validate the feature rows of the stored ticks."""
     out: Output = context.obj
-    with session(out):
+    with session(out, "features"):
         from flows.features import features_flow, parity_flow
         from flows.workspace import Selection
 
@@ -67,7 +67,7 @@ def train(context: typer.Context, model: Model) -> None:
     """Train MODEL, evaluate it walk-forward beside its baseline, and register it as challenger."""
     out: Output = context.obj
     known(model)
-    with session(out):
+    with session(out, "train"):
         from flows.train import train_flow
         from flows.workspace import Selection
 
@@ -89,7 +89,7 @@ def evaluate(
     out: Output = context.obj
     for model in models or ():
         known(model)
-    with session(out):
+    with session(out, "evaluate"):
         from flows.evaluate import evaluate_flow
         from flows.workspace import Selection
 
@@ -108,7 +108,7 @@ def promote(context: typer.Context, models: Models = None) -> None:
     out: Output = context.obj
     for model in models or ():
         known(model)
-    with session(out):
+    with session(out, "promote"):
         from flows.promote import promote_flow
         from flows.workspace import Selection
 
@@ -145,7 +145,7 @@ def drift(context: typer.Context, models: Models = None) -> None:
     out: Output = context.obj
     for model in models or ():
         known(model)
-    with session(out):
+    with session(out, "drift"):
         from flows.drift import drift_flow
         from flows.workspace import Selection
 
