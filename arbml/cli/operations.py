@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from arbml.cli.output import Output
+from arbml.cli.output import Output, shortened
 from arbml.cli.session import session
 from arbml.cli.steps import KINDS, Model, known, show_decisions
 from arbml.errors import ArbmlError, ConfigError
@@ -72,7 +72,7 @@ def status(context: typer.Context) -> None:
         last = next(reversed(registry.history(kind)), None)
         age_h = round((now_ms - champion.created_ms) / 3_600_000, 1) if champion else None
         rows.append((kind, f"v{champion.number}" if champion else "baseline", age_h, f"v{challenger.number}" if challenger else None,
-                     f"{last.action} v{last.number}: {last.reason}" if last else None))
+                     shortened(f"{last.action} v{last.number}: {last.reason}", 120) if last else None))
         models[kind] = {"champion": champion, "challenger": challenger, "last": last}
     out.table("models", ("model", "serves", "age h", "challenger", "last decision"), rows)
     url = running_server(config.home_path)
