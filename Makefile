@@ -23,10 +23,10 @@ run: $(STAMP) ## the whole cycle on the simulator: collect to a prediction serve
 	$(BIN)/arbml run
 
 test: $(STAMP) ## the whole test suite
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest -n auto --dist loadfile $(ARGS)
 
 test-fast: $(STAMP) ## without the slow tests
-	$(BIN)/python -m pytest -m "not slow" $(ARGS)
+	$(BIN)/python -m pytest -n auto --dist loadfile -m "not slow" $(ARGS)
 
 bench: $(STAMP) ## measure; writes docs/benchmarks.md and benchmarks.json
 	$(BIN)/python -m benchmarks
