@@ -3,8 +3,8 @@
 import json
 import os
 from dataclasses import asdict, dataclass
-from pathlib import Path
 
+from filelock import FileLock
 from prefect import flow, task
 from prefect.cache_policies import NO_CACHE
 
@@ -40,11 +40,12 @@ def save_features(df: FeatureFrame, ticks: int) -> FeatureReport:
     """Write the rows to `<home>/features/features.parquet`, all or nothing."""
     folder = Workspace().home / "features"
     folder.mkdir(parents=True, exist_ok=True)
-    path, part = folder / "features.parquet", folder / f".features-{os.getpid()}.parquet"
-    df.to_parquet(part, index=False)
-    os.replace(part, path)
+    path, part = folder / "features.parquet", folder / "features.parquet.part"
     done = FeatureReport(len(df), ticks, df.shape[1] - 5, feature_set_id(), str(path))
-    Path(folder / "features.json").write_text(json.dumps(asdict(done), indent=2) + "\n")
+    with FileLock(folder / "features.lock"):  # what a killed process left in `part` is written over
+        df.to_parquet(part, index=False)
+        os.replace(part, path)
+        (folder / "features.json").write_text(json.dumps(asdict(done), indent=2) + "\n")
     return done
 
 

@@ -20,14 +20,16 @@ import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
 
 from filelock import FileLock
 
+from arbml.clock import SystemClock, iso
 from arbml.errors import ServiceError
+from flows.history import ask, close_left_open, shared_use
 
 START_TIMEOUT_S = 120.0
 DRAIN_TIMEOUT_S = 30.0
+SHARED = "server.json"  # where the long-lived server of a home says that it runs
 
 
 @contextmanager
@@ -51,22 +53,35 @@ def prefect_server(home: Path, long_lived: bool = False, meanwhile: Callable[[],
     folder = home / "prefect"
     folder.mkdir(parents=True, exist_ok=True)
     os.environ["PREFECT_HOME"] = str(folder)
-    shared = folder / "server.json"
-    url = _running(shared)
-    process = None
-    if url is None:
-        process, url = _start(folder, meanwhile)
-        if long_lived:
-            shared.write_text(json.dumps({"url": url, "pid": process.pid}))
-    os.environ["PREFECT_API_URL"] = url
+    url = _running(folder / SHARED)
     try:
-        yield url
+        if url is not None:
+            os.environ["PREFECT_API_URL"] = url
+            yield url
+        else:
+            with _own_server(folder, long_lived, meanwhile) as url:
+                yield url
     finally:
         os.environ.pop("PREFECT_API_URL", None)
-        if process is not None:
+
+
+@contextmanager
+def _own_server(folder: Path, long_lived: bool, meanwhile: Callable[[], object] | None) -> Iterator[str]:
+    with shared_use(folder) as (alone, share):
+        process, url = _start(folder, meanwhile)
+        began = iso(SystemClock().now_ms())
+        try:
+            if alone:
+                with suppress(ServiceError):  # whoever is alone next will do it
+                    close_left_open(url)
+            share()
             if long_lived:
-                shared.unlink(missing_ok=True)
-            _drain(url)
+                (folder / SHARED).write_text(json.dumps({"url": url, "pid": process.pid}))
+            yield url
+        finally:
+            if long_lived:
+                (folder / SHARED).unlink(missing_ok=True)
+            _drain(url, began)
             _stop(process)
 
 
@@ -75,7 +90,7 @@ def running_server(home: Path) -> str | None:
     given = os.environ.get("PREFECT_API_URL")
     if given:
         return given if _healthy(given) else None
-    return _running(home / "prefect" / "server.json")
+    return _running(home / "prefect" / SHARED)
 
 
 def recent_runs(api_url: str, limit: int = 10) -> list[tuple[str, str, str, str]]:
@@ -84,8 +99,8 @@ def recent_runs(api_url: str, limit: int = 10) -> list[tuple[str, str, str, str]
     Raises:
         ServiceError: if the server does not answer.
     """
-    flows = {flow["id"]: flow["name"] for flow in _post(f"{api_url}/flows/filter", {"limit": 200})}
-    runs = _post(f"{api_url}/flow_runs/filter", {
+    flows = {flow["id"]: flow["name"] for flow in ask(f"{api_url}/flows/filter", {"limit": 200})}
+    runs = ask(f"{api_url}/flow_runs/filter", {
         "limit": limit, "sort": "EXPECTED_START_TIME_DESC",
         "flow_runs": {"state": {"type": {"not_any_": ["SCHEDULED"]}}},
     })
@@ -174,11 +189,14 @@ def _healthy(api_url: str) -> bool:
         return False
 
 
-def _drain(url: str) -> None:
+def _drain(url: str, began: str) -> None:
     """Send what prefect still holds in this process and wait until the server has written it down.
 
     Task runs reach the database late: client queue, server queue, then batches. They are all there when none is pending
     and their number has not moved for three flush intervals.
+
+    Args:
+        began: ISO time; task runs from before are not ours to wait for.
     """
     if "prefect" not in sys.modules:
         return
@@ -188,10 +206,11 @@ def _drain(url: str) -> None:
     with suppress(Exception):  # the history is worth a moment, never a failed run
         EventsWorker.drain_all(timeout=10)
         APILogHandler().flush()
+    ours: dict[str, object] = {"expected_start_time": {"after_": began}}
     deadline = time.monotonic() + DRAIN_TIMEOUT_S
     seen, since = -1, time.monotonic()
     while time.monotonic() < deadline:
-        count, pending = _count(url, {}), _count(url, {"state": {"type": {"any_": ["PENDING", "RUNNING"]}}})
+        count, pending = _count(url, ours), _count(url, {**ours, "state": {"type": {"any_": ["PENDING", "RUNNING"]}}})
         if count != seen or pending:
             seen, since = count, time.monotonic()
         elif time.monotonic() - since > 3.0:
@@ -201,17 +220,8 @@ def _drain(url: str) -> None:
 
 def _count(url: str, task_runs: dict[str, object]) -> int:
     with suppress(ServiceError):
-        return int(_post(f"{url}/task_runs/count", {"task_runs": task_runs} if task_runs else {}))
+        return int(ask(f"{url}/task_runs/count", {"task_runs": task_runs}))
     return 0
-
-
-def _post(url: str, body: dict[str, object]) -> Any:
-    request = urllib.request.Request(url, json.dumps(body).encode(), {"Content-Type": "application/json"})
-    try:
-        with urllib.request.urlopen(request, timeout=5) as answer:
-            return json.load(answer)
-    except (urllib.error.URLError, OSError, ValueError) as error:
-        raise ServiceError(f"the Prefect server at {url} did not answer: {error}") from error
 
 
 def _stop(process: "subprocess.Popen[bytes]") -> None:

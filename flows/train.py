@@ -21,6 +21,7 @@ def build_dataset(kind: str, selection: Selection) -> Dataset:
 def train_model(kind: str, dataset: Dataset) -> TrainingResult:
     """Fit, evaluate walk-forward and register. Raises TrainingBusy if this model is being trained already."""
     workspace = Workspace()
+    workspace.registry.start()  # closes the runs of trainings that were killed
     return train(
         kind, dataset, workspace.config, workspace.registry, workspace.home, workspace.clock,
         progress=lambda _what, fraction: report(f"train {kind}", 0.99 * fraction),

@@ -94,14 +94,32 @@ def write_bundle(
         FeatureSetMismatch: if a model was trained on other features than the running code computes.
         ModelFileError: if a model directory is damaged, or of another kind.
     """
+    from filelock import FileLock  # the service, which only reads, does without
+
     dest = Path(dest)
     dest.parent.mkdir(parents=True, exist_ok=True)
-    folder = Path(tempfile.mkdtemp(prefix=f".{dest.name}.", dir=dest.parent))
+    with FileLock(dest.parent / f".{dest.name}.lock"):
+        for left in dest.parent.glob(f".{dest.name}.*.part"):  # by a process that was killed in here: whoever has the lock is alone
+            shutil.rmtree(left, ignore_errors=True)
+        return _write(models, baselines, config, ticks, dest, versions or {}, coverage or {}, clock or SystemClock())
+
+
+def _write(
+    models: Mapping[str, Path | None],
+    baselines: Mapping[str, Path | Saveable | None],
+    config: Config,
+    ticks: TickFrame,
+    dest: Path,
+    versions: Mapping[str, str],
+    coverage: Mapping[int, float],
+    clock: Clock,
+) -> Path:
+    folder = Path(tempfile.mkdtemp(prefix=f".{dest.name}.", suffix=".part", dir=dest.parent))
     try:
         entries: dict[str, dict[str, Any]] = {"models": {}, "baselines": {}}
         for kind in KINDS:
             if (source := models.get(kind)) is not None:
-                entries["models"][kind] = _add(kind, source, folder / "models" / kind) | {"version": (versions or {}).get(kind, "")}
+                entries["models"][kind] = _add(kind, source, folder / "models" / kind) | {"version": versions.get(kind, "")}
             if (baseline := baselines.get(kind)) is not None:
                 entries["baselines"][kind] = _add(kind, baseline, folder / "baselines" / kind)
         kept = warm_ticks(ticks, config.lstm.sequence_length)
@@ -109,10 +127,10 @@ def write_bundle(
         manifest = {
             "format": FORMAT,
             "arbml_version": __version__,
-            "created_ms": (clock or SystemClock()).now_ms(),
+            "created_ms": clock.now_ms(),
             "feature_set_id": feature_set_id(),
             **entries,
-            "coverage": {str(horizon_s): share for horizon_s, share in (coverage or {}).items()},
+            "coverage": {str(horizon_s): share for horizon_s, share in coverage.items()},
             "trained_to_ms": max((entry["trained_to_ms"] for entry in entries["models"].values()), default=None),
             "ticks": len(kept),
             "config": {name: getattr(config, name).model_dump(mode="json") for name in SECTIONS},
@@ -252,7 +270,7 @@ def _put_in_place(folder: Path, dest: Path) -> None:
     if not dest.exists():
         os.replace(folder, dest)
         return
-    old = Path(tempfile.mkdtemp(prefix=f".{dest.name}.old.", dir=dest.parent))
+    old = Path(tempfile.mkdtemp(prefix=f".{dest.name}.", suffix=".part", dir=dest.parent))
     os.replace(dest, old)  # an empty directory may be replaced by another one
     os.replace(folder, dest)
     shutil.rmtree(old, ignore_errors=True)

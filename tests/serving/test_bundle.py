@@ -44,7 +44,15 @@ def test_writing_again_replaces_it_as_a_whole(kit: Kit) -> None:
     kit.bundle()
     path = kit.bundle(models={})
     assert not (path / "models").exists()
-    assert [entry.name for entry in path.parent.iterdir() if entry.name.startswith(".")] == []
+    assert [entry.name for entry in path.parent.iterdir() if entry.name.endswith(".part")] == []
+
+
+def test_what_a_killed_write_left_is_cleared_away(kit: Kit) -> None:
+    path = kit.bundle()
+    left = path.parent / f".{path.name}.abc123.part"
+    (left / "models").mkdir(parents=True)
+    assert kit.bundle() == path
+    assert not left.exists()
 
 
 def test_a_failed_write_leaves_the_old_one(kit: Kit) -> None:
@@ -53,7 +61,7 @@ def test_a_failed_write_leaves_the_old_one(kit: Kit) -> None:
     with pytest.raises(ModelFileError, match=r"holds a model of kind 'scorer', not 'lstm'"):
         kit.bundle(models={"lstm": kit.trained.models["scorer"]})
     assert (path / "manifest.json").read_bytes() == before
-    assert [entry.name for entry in path.parent.iterdir() if entry.name.startswith(".")] == []
+    assert [entry.name for entry in path.parent.iterdir() if entry.name.endswith(".part")] == []
 
 
 @pytest.mark.parametrize("name", ["ticks.json", "models/scorer/model.onnx", "baselines/lstm/meta.json"])
