@@ -15,7 +15,8 @@ install: $(STAMP) ## make the environment
 $(STAMP): requirements.lock bootstrap.lock pyproject.toml
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV) || { echo "arbml needs Python 3.11 or 3.12 with venv: make PYTHON=/path/to/python3.11"; exit 1; }
 	$(BIN)/python -m pip install --quiet --require-hashes -r bootstrap.lock
-	$(BIN)/uv pip sync --quiet --python $(BIN)/python --require-hashes requirements.lock || $(BIN)/python -m pip install --quiet --require-hashes -r requirements.lock
+	$(BIN)/uv pip sync --quiet --system-certs --python $(BIN)/python --require-hashes requirements.lock \
+	  || $(BIN)/python -m pip install --quiet --no-deps --require-hashes -r requirements.lock
 	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
 	@touch $@
 
