@@ -55,8 +55,12 @@ class Done:
 
     @property
     def facts(self) -> dict[str, Any]:
-        """What --json printed."""
-        return dict(json.loads(self.out))
+        """What --json printed, which is JSON to the letter: no NaN, no Infinity."""
+
+        def refuse(constant: str) -> None:
+            raise ValueError(f"{constant} is not JSON")
+
+        return dict(json.loads(self.out, parse_constant=refuse))
 
 
 def finish(process: "subprocess.Popen[str]", timeout_s: float = 280) -> Done:
@@ -77,6 +81,16 @@ def rows(home: Path) -> dict[str, int]:
         return {}
     with Store.open(StoreConfig(), home) as store:
         return {name: count for name, count in store.stats().rows.items() if count}
+
+
+def figures(facts: Mapping[str, Any]) -> dict[tuple[str, str], tuple[float, float | None]]:
+    """Model and baseline by kind and metric."""
+    return {(one["model"], one["metric"]): (one["value"], one["baseline"]) for one in facts["figures"]}
+
+
+def answer(facts: Mapping[str, Any]) -> dict[str, Any]:
+    """The served prediction without what differs each time it is asked for."""
+    return {name: value for name, value in facts["prediction"].items() if name not in ("request_id", "latency_ms")}
 
 
 def query(database: Path, sql: str) -> list[Any]:

@@ -11,7 +11,6 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from flows.server import prefect_server
 from tests.e2e.kit import Done, arbml, rows
 
 START_MS = 1_704_412_800_000
@@ -172,16 +171,6 @@ def test_a_wrong_column_map(text: str, tmp_path: Path) -> None:
     done = arbml("collect", "file", str(path), "--map", text, home=home)
     assert (done.code, len(done.errors), home.exists()) == (2, 1, False)
     assert "column map" in done.errors[0]
-
-
-@pytest.fixture(scope="module")
-def prefect_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """One Prefect server for the commands of this file, on a disk with space."""
-    before = {name: os.environ.pop(name) for name in list(os.environ) if name.startswith("PREFECT_")}
-    with prefect_server(tmp_path_factory.mktemp("prefect")) as url:
-        yield url
-    os.environ.pop("PREFECT_HOME", None)
-    os.environ.update(before)
 
 
 @dataclass(frozen=True, slots=True)
