@@ -1,13 +1,16 @@
 """`arbml run`: the whole cycle."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from arbml.cli.output import Output, shortened
 from arbml.cli.session import session
 from arbml.cli.steps import known, show_decisions
+
+if TYPE_CHECKING:
+    from arbml.config import Config
 
 
 def add_commands(app: typer.Typer) -> None:
@@ -48,7 +51,7 @@ def run(
     if executions:
         sources.append(FileSource(path=executions, holds="executions", sort=sort, dedupe=dedupe))
     checked(sources, load_settings())  # a wrong file is found before a server is started; the flow asks again
-    with session(out, "cycle"):
+    with session(out, "cycle", ahead=lambda config: _preload(config, kinds)):
         from flows.cycle import cycle
 
         done = cycle(sources, kinds)
@@ -69,3 +72,11 @@ def run(
     out.line("next: arbml serve   (then POST /predict; examples in README.md)")
     out.fact(**done.to_dict())
     out.finish()
+
+
+def _preload(config: "Config", kinds: tuple[str, ...]) -> None:
+    """Import the slowest library while the server starts, if it will be needed."""
+    if "lstm" in kinds or (not kinds and config.lstm.enabled):
+        from arbml.models.lstm import preload
+
+        preload(config.training)

@@ -1,7 +1,7 @@
 """The surroundings in which a command runs its flow: settings checked first, then a Prefect server, then progress."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from importlib import import_module
 from typing import TYPE_CHECKING
@@ -13,12 +13,15 @@ if TYPE_CHECKING:  # pydantic takes longer to import than --help may
 
 
 @contextmanager
-def session(out: Output, flow: str, long_lived: bool = False) -> "Iterator[Config]":
+def session(
+    out: Output, flow: str, long_lived: bool = False, ahead: "Callable[[Config], object] | None" = None
+) -> "Iterator[Config]":
     """Check the settings, make a Prefect server available, and show progress; yields the configuration.
 
     Args:
         flow: the module of `flows` that the command needs; imported while the server starts.
         long_lived: let other commands find the server while this one runs.
+        ahead: what else can be done while the server starts.
 
     Raises:
         ConfigError: before anything is started.
@@ -30,7 +33,13 @@ def session(out: Output, flow: str, long_lived: bool = False) -> "Iterator[Confi
     from flows.server import prefect_server
 
     config.home_path.mkdir(parents=True, exist_ok=True)
-    with prefect_server(config.home_path, long_lived, lambda: import_module(f"flows.{flow}")), out.progress():
+
+    def meanwhile() -> None:
+        import_module(f"flows.{flow}")
+        if ahead is not None:
+            ahead(config)
+
+    with prefect_server(config.home_path, long_lived, meanwhile), out.progress():
         yield config
 
 

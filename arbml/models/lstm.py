@@ -48,6 +48,7 @@ Float32s = NDArray[np.float32]
 
 EPOCH_BATCHES = 96        # early stopping looks at least this often
 FUSED_STEPS = 16          # batches per call into TensorFlow; the call itself costs as much as a small batch
+VALIDATION_ROWS = 6000    # that calibrate the intervals and check the export, spread evenly: more add seconds, not digits
 WATCHED_ROWS = 2048       # validation rows that early stopping looks at, spread evenly
 CHUNK = 2048              # rows of one forward pass
 MIN_DELTA = 1e-4          # improvement that counts, scaled pinball loss (a start is near 0.2)
@@ -90,6 +91,7 @@ class LSTMPredictor:
             TrainingDiverged: if no price moved, the loss is not finite, or the export says something else than the network.
         """
         self._check_amount(len(train), len(validation))
+        validation = validation.take(spread_evenly(len(validation), VALIDATION_ROWS))
         scaler = InputScaler.fit(train.X, train.feature_names)
         inputs, targets = Windows.of(train, scaler), Windows.of(validation, scaler)
         scale, quantiles = target_scale(train.y), self._lstm.quantiles
@@ -229,6 +231,11 @@ class LSTMPredictor:
             raise NotEnoughData("labelled sequences", n_train + n_validation, self._lstm.min_samples, mend)
         if not n_validation:
             raise NotEnoughData("validation sequences", 0, 1)
+
+
+def preload(training: TrainingConfig) -> None:
+    """Import TensorFlow, which takes ten seconds, while something else is being waited for."""
+    _load_tensorflow(training)
 
 
 def _load_tensorflow(training: TrainingConfig) -> tuple[Any, Any]:
