@@ -46,7 +46,8 @@ def test_only_doors_touch_the_environment() -> None:
 
 def test_the_mlflow_folder_does_not_hide_the_library() -> None:
     assert list((ROOT / "mlflow").rglob("*.py")) == []
-    where = subprocess.run([sys.executable, "-c", "import mlflow; print(mlflow.__file__)"], cwd=ROOT, capture_output=True, text=True, check=True)
+    code = "import mlflow; print(mlflow.__file__)"
+    where = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     assert "site-packages" in where.stdout
 
 

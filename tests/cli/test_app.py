@@ -60,7 +60,8 @@ def test_doctor_finds_everything_well_here(tmp_path: Path) -> None:
 
 
 def test_doctor_names_the_mend(tmp_path: Path) -> None:
-    done = arbml("doctor", cwd=tmp_path, TIMESERIES_CONNECTION_STRING="postgresql://arbml:hunter2@127.0.0.1:1/none", PREFECT_API_URL="http://127.0.0.1:1/api")
+    database, prefect = "postgresql://arbml:hunter2@127.0.0.1:1/none", "http://127.0.0.1:1/api"
+    done = arbml("doctor", cwd=tmp_path, TIMESERIES_CONNECTION_STRING=database, PREFECT_API_URL=prefect)
     assert done.returncode == 1
     assert "FAIL store" in done.stdout
     assert "unset PREFECT_API_URL" in done.stdout
