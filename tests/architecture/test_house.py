@@ -13,7 +13,8 @@ SOURCES = sorted(p for folder in ("arbml", "flows", "bentos") for p in (ROOT / f
 CLOCK_CALLS = {"time.time", "time.time_ns", "time.perf_counter", "datetime.now", "datetime.utcnow", "datetime.today", "date.today"}
 # settings reads the environment; logs, the doors of two libraries and the processes that we start set switches for libraries
 ENVIRONMENT_DOORS = {
-    "arbml/settings.py", "arbml/logs.py", "arbml/registry/connection.py", "arbml/models/lstm.py", "flows/server.py", "bentos/", "arbml/cli/",
+    "arbml/settings.py", "arbml/logs.py", "arbml/registry/connection.py", "arbml/models/lstm.py",
+    "flows/server.py", "bentos/", "arbml/cli/",
 }
 
 
