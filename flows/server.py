@@ -143,6 +143,7 @@ def _start(folder: Path, meanwhile: Callable[[], object] | None) -> tuple["subpr
     with FileLock(folder / "server.lock"), log.open("wb") as out:
         process = subprocess.Popen(
             command, stdin=subprocess.DEVNULL, stdout=out, stderr=out, env=environ, cwd=folder, preexec_fn=die_with_parent,
+            start_new_session=True,  # Ctrl-C is for us; the server is stopped when we no longer need it
         )
         os.environ["PREFECT_API_URL"] = url
         try:

@@ -46,6 +46,8 @@ def scheduler(home: Path) -> Iterator[str]:
     process = subprocess.Popen(
         [sys.executable, "-m", "arbml", "schedule", "--cron", "volatility=* * * * *"],
         env=environment(home), cwd=home, stdout=log, stderr=log, start_new_session=True,
+        # a test run in the background ignores Ctrl-C and would hand that down
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     try:
         deadline = time.monotonic() + 120
