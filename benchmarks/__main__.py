@@ -21,7 +21,7 @@ ROOT = Path(__file__).parents[1]
 
 def main(arguments: Sequence[str], root: Path = ROOT, load: Callable[[str], Callable[[], list[Figure]]] | None = None) -> int:
     """Run the named suites, or all, and write the reports under `root`; return the exit code."""
-    console = Console()
+    console = Console(width=None if sys.stdout.isatty() else 200)
     unknown = sorted(set(arguments) - set(SUITES)) if load is None else []
     if unknown:
         console.print(f"no such suite: {', '.join(unknown)}; there are {', '.join(SUITES)}")
