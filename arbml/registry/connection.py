@@ -1,6 +1,7 @@
 """Opening MLflow: its database, its silence, and its exceptions turned into ours."""
 
 import contextlib
+import errno
 import logging
 import os
 import shutil
@@ -100,10 +101,15 @@ class Connection:
             yield
         except MlflowException as error:
             raise RegistryError(f"cannot {doing}: {self._short(error)}; {self._mend(str(error))}") from error
-        except (OSError, sqlite3.Error) as error:
-            raise RegistryError(f"cannot {doing}: {self._short(error)} ({self}); check the path and its permissions") from error
+        except Exception as error:
+            cause = getattr(error, "orig", error)  # MLflow lets through what SQLAlchemy wraps around the driver's error
+            if not isinstance(cause, OSError | sqlite3.Error):
+                raise
+            raise RegistryError(f"cannot {doing}: {self._short(cause)} ({self}); {_mend_of(cause)}") from error
 
     def _mend(self, message: str) -> str:
+        if "disk is full" in message:
+            return "free space and try again"
         if "out-of-date database schema" in message or "Can't locate revision" in message:
             return f"back it up, then run: mlflow db upgrade {self}"
         if "file store" in message or "maintenance mode" in message:
@@ -137,6 +143,11 @@ class Connection:
                 os.replace(aside / "mlflow.db", database)
             finally:
                 shutil.rmtree(aside, ignore_errors=True)
+
+
+def _mend_of(error: BaseException) -> str:
+    full = getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG) or "disk is full" in str(error)
+    return "free space and try again" if full else "check the path and its permissions"
 
 
 def _migrate(database: Path, artifacts: Path) -> None:

@@ -47,6 +47,21 @@ def test_a_torn_database_is_said_so_at_once(tmp_path: Path) -> None:
         Registry(RegistryConfig(), tmp_path).start()
 
 
+def test_a_full_disk_while_the_database_is_made(tmp_path: Path) -> None:
+    program = (
+        "import sys; from pathlib import Path\n"
+        "from arbml.registry import Registry; from arbml.config import RegistryConfig; from arbml.errors import RegistryError\n"
+        "try: Registry(RegistryConfig(), Path(sys.argv[1])).start()\n"
+        "except RegistryError as error: print(error)\n"
+    )
+    command = ["bash", "-c", 'ulimit -f 100; exec "$@"', "bash", sys.executable, "-c", program, str(tmp_path)]  # no file above 100 KB
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.stdout.startswith("cannot open the registry: "), done.stderr
+    assert done.stdout.count("\n") == 1
+    assert "free space and try again" in done.stdout or "check the path" in done.stdout
+    assert not list((tmp_path / "mlflow").iterdir()), "nothing half-made is left"
+
+
 def test_what_a_killed_start_left_is_cleared(tmp_path: Path) -> None:
     left = tmp_path / "mlflow" / ".new-abc"
     left.mkdir(parents=True)
