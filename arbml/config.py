@@ -107,7 +107,7 @@ class TrainingConfig(Section):
 
     validation_split: float = Field(0.2, gt=0, le=0.5, description="part of each training period kept for calibration")
     test_split: float = Field(0.1, gt=0, le=0.3, description="part of the whole period that each test block takes")
-    folds: int = Field(3, ge=1, le=5, description="walk-forward test blocks, the last of which decides promotion")
+    folds: int = Field(2, ge=1, le=5, description="walk-forward test blocks, the last of which decides promotion")
     embargo_s: int = Field(60, ge=0, description="gap kept between training and test, s")
     patience: int = Field(10, ge=1, description="epochs without improvement before stopping")
     learning_rate: float = Field(0.001, gt=0, le=0.1)

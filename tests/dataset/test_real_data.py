@@ -41,7 +41,7 @@ def test_blocks_show_only_the_longer_horizons(uniswap: TickFrame) -> None:
     assert ds.notes == ("horizons 5,10 s are left out: the data's events are further apart",)
     assert len(ds.streams) == 2
     require_enough(ds, CONFIG)
-    assert len(walk_forward(ds, CONFIG.training)) == 3
+    assert len(walk_forward(ds, CONFIG.training)) == CONFIG.training.folds
 
 
 def test_no_opportunity_between_the_two_pools_paid_that_day(uniswap: TickFrame) -> None:

@@ -97,7 +97,7 @@ def test_a_label_that_ends_late_is_purged_though_its_row_is_early() -> None:
 
 def test_an_empty_part_is_refused_with_a_mend() -> None:
     ts = np.arange(50) * 1_000
-    with pytest.raises(NotEnoughData, match=r"lstm rows in the train part of fold 1 of 3 .*ML_TRAINING__FOLDS") as caught:
+    with pytest.raises(NotEnoughData, match=r"lstm rows in the train part of fold 1 of 2 .*ML_TRAINING__FOLDS") as caught:
         walk_forward(dataset(ts, ts + 60_000), TrainingConfig())
     assert "ML_TRAINING__EMBARGO_S" in str(caught.value)
     with pytest.raises(NotEnoughData, match="0 rows"):
