@@ -153,6 +153,59 @@ class MonitorConfig(Section):
     feature_drift_psi: float = Field(0.2, gt=0, description="population stability index above which one feature has drifted")
 
 
+class BotConfig(Section):
+    """The bot's side: what it looks for, and what it does while nobody judges for it."""
+
+    max_legs: int = Field(4, ge=2, le=4, description="longest cycle looked for, swaps")
+    max_pool_age_ms: int = Field(60_000, ge=1000, description="states that happened longer ago are not traded on")
+    min_profit: float = Field(0.0, ge=0, description="least net profit after fees, price impact and gas, in the token of the route")
+    limit: int = Field(10, ge=1, description="opportunities looked at in one moment, best first")
+    without_ml: Literal["hold", "rule"] = Field(
+        "hold", description="while ML is on and cannot answer: hold sends nothing, rule sends what has min_profit"
+    )
+
+
+class ClientConfig(Section):
+    """The bot's HTTP client of the service."""
+
+    url: str = Field("http://127.0.0.1:3000", pattern=r"^https?://", description="where arbml serve listens")
+    connect_timeout_ms: int = Field(100, ge=1, description="longest wait for a connection")
+    timeout_ms: int = Field(250, ge=1, description="longest wait for an answer; then the baseline answers")
+    retries: int = Field(1, ge=0, le=5, description="further tries after a broken connection; each with the same request id")
+    breaker_failures: int = Field(3, ge=1, description="failures in a row after which the service is left alone")
+    breaker_pause_ms: int = Field(2000, ge=1, description="how long it is left alone before one request tries again")
+    outcome_buffer: int = Field(10_000, ge=1, description="outcomes kept while the service is gone, sent later in order")
+
+
+class PatternsConfig(Section):
+    """Patterns of profitable opportunities."""
+
+    min_support: int = Field(30, ge=5, description="occurrences needed in the period of discovery")
+    false_discovery_rate: float = Field(0.1, gt=0, lt=1, description="expected share of false patterns among those confirmed")
+    confirm_split: float = Field(0.4, gt=0.1, lt=0.9, description="last part of the period, used to confirm and never to find")
+    max_age_days: int = Field(14, ge=1, description="patterns not confirmed again for so long are retired")
+    clusters: int = Field(8, ge=2, le=64, description="clusters of market and route features")
+    memory_s: int = Field(300, ge=1, description="how long ago the event before may be in a sequence, s")
+
+
+class BacktestConfig(Section):
+    """What a backtest assumes. Costs and the inclusion delay are those of the costs section."""
+
+    capital: float = Field(100_000.0, gt=0, description="at the start, in the token of the routes")
+    step_ms: int = Field(1000, ge=0, description="the bot decides at the ends of steps in which something became known; 0: at each tick")
+    slippage: Literal["none", "linear", "quadratic", "exact"] = Field("exact", description="price impact; exact: swap mathematics")
+    slippage_bps: float = Field(5.0, ge=0, description="linear, quadratic: impact of an amount of one percent of the depth, bps")
+    impact_half_life_s: float = Field(60.0, ge=0, description="exact: time in which half of the bot's own impact on a pool is traded away")
+    gas: Literal["average", "dynamic"] = Field("dynamic", description="average: mean gas price of the last hour; dynamic: bid and base fee")
+    gas_percentile: float = Field(60.0, ge=0, le=100, description="dynamic: the bid is this percentile of the last 10 minutes' gas prices")
+    priority_gwei: float = Field(1.0, ge=0, description="dynamic: tip on top of the bid, always paid")
+    competitors_per_minute: float = Field(2.0, ge=0, description="rate at which others take an opportunity that pays, per minute of delay")
+    max_open: int = Field(1, ge=1, description="transactions in flight at a time")
+    inventory: float | None = Field(None, gt=0, description="pre-funded quote at each venue; without it routes are atomic")
+    rebalance_cost: float = Field(5.0, ge=0, description="cost of levelling the inventory of two venues, quote")
+    seed: int = Field(42, ge=0, description="of the competition")
+
+
 class RegistryConfig(Section):
     """Where runs, versions and exported models are kept."""
 
@@ -183,6 +236,10 @@ class Config(Section):
     monitor: MonitorConfig = MonitorConfig()
     registry: RegistryConfig = RegistryConfig()
     redis: RedisConfig = RedisConfig()
+    bot: BotConfig = BotConfig()
+    client: ClientConfig = ClientConfig()
+    patterns: PatternsConfig = PatternsConfig()
+    backtest: BacktestConfig = BacktestConfig()
 
     @model_validator(mode="after")
     def _blocks_fit(self) -> "Config":

@@ -121,7 +121,7 @@ def _states(ticks: TickFrame, series: Series, needed: Array) -> list[Pool | None
     """Return the state after each tick of a series; only those that are needed are built, the others are None."""
     needed = needed[needed >= 0]
     columns = ticks.take(series.row[needed]).fillna({"fee_bps": UNKNOWN_FEE_BPS})
-    built = map(Pool, *[_values(columns[field.name], whole=field.name == "chain_id") for field in fields(Pool)])
+    built = map(Pool, *[_values(columns[field.name], whole=field.name == "chain_id") for field in fields(Pool) if field.name in columns])
     states: list[Pool | None] = [None] * len(series.ts_ms)
     for number, pool in zip(needed.tolist(), built, strict=True):
         states[number] = pool

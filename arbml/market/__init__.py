@@ -5,6 +5,7 @@ from arbml.market.book import UNKNOWN_FEE_BPS, PoolBook, pool_of
 from arbml.market.costs import gas_cost_quote, gas_price_gwei, gas_units, native_price, revert_cost
 from arbml.market.finder import best_opportunity, find_opportunities, reprice
 from arbml.market.types import (
+    Curve,
     Execution,
     Leg,
     Opportunity,
@@ -23,6 +24,7 @@ from arbml.market.types import (
 
 __all__ = [
     "UNKNOWN_FEE_BPS",
+    "Curve",
     "Execution",
     "Leg",
     "Opportunity",

@@ -71,8 +71,26 @@ class Tick:
 
 
 @dataclass(frozen=True, slots=True)
+class Curve:
+    """The liquidity of a v3 pool over all its tick ranges, in whole tokens (see `arbml.market.amm.virtual_reserves`).
+
+    Attributes:
+        liquidity: active now.
+        roots: square roots of the prices (quote per base) at which liquidity changes, ascending; none at the price itself.
+        net: liquidity that comes in when the price rises through each of `roots` (leaves when it falls through it).
+    """
+
+    liquidity: float
+    roots: tuple[float, ...]
+    net: tuple[float, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Pool:
-    """What is known of one venue's market for one pair at a moment: the state of its last tick."""
+    """What is known of one venue's market for one pair at a moment: the state of its last tick.
+
+    `curve` is the liquidity beyond the active range of a v3 pool; without it the reserves are taken to reach for ever.
+    """
 
     venue: str
     pair: str
@@ -85,6 +103,7 @@ class Pool:
     liquidity: float | None = None
     gas_price_gwei: float | None = None
     chain_id: int | None = None
+    curve: Curve | None = None
 
     @property
     def has_reserves(self) -> bool:
@@ -108,7 +127,7 @@ class Leg:
     amount_in: float     # in the token that goes in
     amount_out: float    # in the token that comes out, after fee and price impact
     price: float         # spot price before the swap, quote per base
-    depth_quote: float | None = None
+    depth_quote: float | None = None  # quote-side depth; in a route of several pairs converted into the route's token
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,14 +138,28 @@ class Route:
 
     @property
     def name(self) -> str:
-        """E.g. "buy:uniswap>sell:sushiswap WETH/USDC"."""
-        return ">".join(f"{leg.side}:{leg.venue}" for leg in self.legs) + " " + self.legs[0].pair
+        """E.g. "buy:uniswap>sell:sushiswap WETH/USDC"; with several pairs each leg says its own."""
+        if len(self.pairs) == 1:
+            return ">".join(f"{leg.side}:{leg.venue}" for leg in self.legs) + " " + self.legs[0].pair
+        return ">".join(f"{leg.side}:{leg.venue} {leg.pair}" for leg in self.legs)
+
+    @property
+    def pairs(self) -> tuple[str, ...]:
+        """The pairs of its legs, each once, in order."""
+        return tuple(dict.fromkeys(leg.pair for leg in self.legs))
+
+    @property
+    def token(self) -> str:
+        """The token that goes in and comes out: what the first leg takes."""
+        base, _, quote = self.legs[0].pair.partition("/")
+        return quote if self.legs[0].side == "buy" else base
 
 
 @dataclass(frozen=True, slots=True)
 class Opportunity:
-    """A route with a positive gross edge at a moment. All money is in `token`, the quote of the pair.
+    """A route with a positive gross edge at a moment. All money is in `token`, which the route starts and ends in.
 
+    pair         = that of the first leg
     gross_profit = what the spread alone would give on `amount_in`, without fees, impact or gas
     net_profit   = amount out - amount in - gas_cost: after fees, price impact and gas
     revert_cost  = gas that a reverted attempt pays
@@ -145,7 +178,7 @@ class Opportunity:
     revert_cost: float
     gas_price_gwei: float
     gas_units: int
-    edge_bps: float      # log price gap between the venues, bps
+    edge_bps: float      # log of the product of the legs' rates before fees, bps; of two venues the log price gap
 
     @property
     def id(self) -> str:
