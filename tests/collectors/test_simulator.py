@@ -11,13 +11,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from arbml.collectors.simulator import BotSettings, Simulator, SimulatorConfig
+from arbml.collectors.simulator import BotSettings, SimulatedFate, Simulator, SimulatorConfig
 from arbml.collectors.simulator.market import run
 from arbml.collectors.simulator.pools import Pools
 from arbml.collectors.simulator.shocks import draw
 from arbml.config import CostsConfig, changed
+from arbml.errors import DataError
 from arbml.frames import EXECUTIONS, TICK_KEY, TICKS, frame_to_ticks
-from arbml.market import Pool, amm, opportunity_from_dict
+from arbml.market import Pool, Result, amm, opportunity_from_dict
 from arbml.market.book import PoolBook, pool_of
 from arbml.market.finder import find_opportunities
 
@@ -260,3 +261,26 @@ def test_only_swaps_and_deposits_move_the_reserves() -> None:
     still = market.volume[1:] == 0
     assert still.any()
     assert (np.diff(market.quote, axis=0)[still] == 0).all()
+
+
+def test_whoever_sends_the_same_opportunity_meets_the_same_fate() -> None:
+    """The world's answer to an attempt of anybody is, for the recorded bot's own attempts, the recorded one."""
+    simulator = Simulator(SimulatorConfig(seed=5, hours=3))
+    fate, rows = SimulatedFate(simulator), executions(simulator).merge(simulator.truth(), on="request_id")
+    assert len(rows) > 100
+    for row in rows.itertuples():
+        found = opportunity_from_dict(json.loads(row.opportunity))
+        for moment in (row.ts_ms, row.ts_ms + 600):
+            assert fate.outcome(found, "any", moment, moment + 5_000) == (Result(row.result), row.profit)
+            assert fate.success_probability(found, moment) == row.success_probability
+        paid, lost = row.success_probability * found.net_profit, (1 - row.success_probability) * 0.55 * found.revert_cost
+        assert fate.expected_profit(found, row.ts_ms) == pytest.approx(paid - lost)
+
+
+def test_there_is_no_fate_outside_of_the_simulated_time() -> None:
+    simulator = Simulator(SimulatorConfig(seed=5, hours=1))
+    found = opportunity_from_dict(json.loads(executions(simulator)["opportunity"].iloc[0]))
+    end_ms = simulator.config.start_ts_ms + 3_600_000
+    for moment in (simulator.config.start_ts_ms - 1, end_ms):
+        with pytest.raises(DataError, match="take more hours"):
+            SimulatedFate(simulator).outcome(found, "late", moment, moment)

@@ -9,12 +9,14 @@ from arbml.collectors.simulator.config import (
     VenueSettings,
 )
 from arbml.collectors.simulator.simulator import Simulator
+from arbml.collectors.simulator.truth import SimulatedFate
 
 __all__ = [
     "BotSettings",
     "CompetitionSettings",
     "GasSettings",
     "PriceSettings",
+    "SimulatedFate",
     "Simulator",
     "SimulatorConfig",
     "VenueSettings",

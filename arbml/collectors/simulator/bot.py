@@ -58,23 +58,42 @@ class Bot:
         steps = np.arange(config.steps)[:, None]
         self._seen = np.maximum(steps - (latency_ms > config.bot.reaction_ms), 0)
         self._latency_ms = latency_ms
+        self._ages_s = _ages(self._edges_bps() >= config.bot.min_edge_bps) * config.step_s
 
     def attempts(self) -> Iterator[Attempt]:
         """Yield what it sends, in order of time."""
         bot, step_s = self._config.bot, self._config.step_s
-        ages = _ages(self._edges_bps() >= bot.min_edge_bps) * step_s
-        gas_now = np.log(self._market.gas_gwei)
         free_at = 0.0
         # the first steps have no recent past to bid by
-        for step in np.flatnonzero(ages > 0.0).tolist():
+        for step in np.flatnonzero(self._ages_s > 0.0).tolist():
             if step * step_s < max(free_at, RECENT_GAS_S):
                 continue
             found = find_opportunities(self._pools(step), self._costs, self.decided_ms(step))
             if found:
                 free_at = step * step_s + bot.spacing_s
-                recent = self._market.gas_gwei[step - int(RECENT_GAS_S / step_s) : step + 1]
-                gas = float(gas_now[step] - math.log(recent.mean()))
-                yield Attempt(step, found[0], ages[step], self._probability(found[0], ages[step], gas, step))
+                yield Attempt(step, found[0], float(self._ages_s[step]), self.probability(found[0], step))
+
+    def probability(self, found: Opportunity, step: int) -> float:
+        """Return the true probability that sending `found` in a step succeeds; `BotSettings` states the formula."""
+        bot: BotSettings = self._config.bot
+        net_bps = 1e4 * found.net_profit / found.amount_in
+        recent = self._market.gas_gwei[max(0, step - int(RECENT_GAS_S / self._config.step_s)) : step + 1]
+        gas = math.log(float(self._market.gas_gwei[step]) / float(recent.mean()))
+        logit = (
+            bot.base
+            + bot.edge * math.tanh(net_bps / EDGE_SCALE_BPS)
+            + bot.gas * gas
+            + bot.age * math.log1p(float(self._ages_s[step]) / SLOW_AGE_S)
+            + bot.volatility * float(self._market.nerves[step])
+            + bot.competition * float(self._market.competition[step])
+        )
+        return 1.0 / (1.0 + math.exp(-logit))
+
+    def outcome(self, found: Opportunity, step: int, probability: float) -> tuple[Result, float]:
+        """Return what becomes of sending `found` in a step, and its profit after everything, in its token."""
+        result = self._result(step, probability)
+        success_profit = found.net_profit + self._config.bot.slippage_bps / 1e4 * found.amount_in * float(self._shocks.slippage[step])
+        return result, {Result.SUCCESS: success_profit, Result.FAILED: 0.0, Result.REVERTED: -found.revert_cost}[result]
 
     def decided_ms(self, step: int) -> int:
         """Return when the ticks of a step prompt a decision, UTC ms."""
@@ -83,10 +102,8 @@ class Bot:
     def execution(self, attempt: Attempt, request_id: str) -> dict[str, Any]:
         """Return the row of `frames.EXECUTIONS` that tells what became of an attempt."""
         bot, found, step = self._config.bot, attempt.opportunity, attempt.step
-        result = self._result(attempt)
+        result, profit = self.outcome(found, step, attempt.probability)
         landing_ms = min(bot.landing_ms * math.exp(0.3 * self._shocks.landing[step]), LONGEST_LANDING_MS)
-        success_profit = found.net_profit + bot.slippage_bps / 1e4 * found.amount_in * float(self._shocks.slippage[step])
-        profits = {Result.SUCCESS: success_profit, Result.FAILED: 0.0, Result.REVERTED: -found.revert_cost}
         gas_parts = {Result.SUCCESS: 1.0, Result.FAILED: 0.0, Result.REVERTED: self._costs.revert_gas_fraction}
         return {
             "ts_ms": found.ts_ms,
@@ -95,7 +112,7 @@ class Bot:
             "result": result.value,
             "chain_id": self._config.chain_id,
             "route": found.route.name,
-            "profit": profits[result],
+            "profit": profit,
             "profit_token": found.token,
             "gas_used": found.gas_units * gas_parts[result],
             "gas_price_gwei": found.gas_price_gwei,
@@ -129,24 +146,10 @@ class Bot:
             chain_id=self._config.chain_id,
         )
 
-    def _probability(self, found: Opportunity, age_s: float, gas: float, step: int) -> float:
-        """Return the true probability of success; `BotSettings` states the formula."""
-        bot: BotSettings = self._config.bot
-        net_bps = 1e4 * found.net_profit / found.amount_in
-        logit = (
-            bot.base
-            + bot.edge * math.tanh(net_bps / EDGE_SCALE_BPS)
-            + bot.gas * gas
-            + bot.age * math.log1p(age_s / SLOW_AGE_S)
-            + bot.volatility * float(self._market.nerves[step])
-            + bot.competition * float(self._market.competition[step])
-        )
-        return 1.0 / (1.0 + math.exp(-logit))
-
-    def _result(self, attempt: Attempt) -> Result:
-        if self._shocks.success[attempt.step] < attempt.probability:
+    def _result(self, step: int, probability: float) -> Result:
+        if self._shocks.success[step] < probability:
             return Result.SUCCESS
-        return Result.REVERTED if self._shocks.revert[attempt.step] < self._config.bot.revert_share else Result.FAILED
+        return Result.REVERTED if self._shocks.revert[step] < self._config.bot.revert_share else Result.FAILED
 
 
 def _ages(there: npt.NDArray[np.bool_]) -> npt.NDArray[np.int64]:

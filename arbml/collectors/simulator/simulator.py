@@ -40,6 +40,11 @@ class Simulator:
         return f"sim:{self._config.seed}@{hashlib.sha256(text.encode()).hexdigest()[:12]}"
 
     @property
+    def config(self) -> SimulatorConfig:
+        """The market's settings."""
+        return self._config
+
+    @property
     def total(self) -> int:
         """How many ticks it gives."""
         return self._config.steps * len(self._config.venues)
@@ -93,12 +98,13 @@ class Simulator:
         return latency.astype(np.int64)
 
     @cached_property
-    def _bot(self) -> Bot:
+    def bot(self) -> Bot:
+        """The bot whose executions are recorded, and the truth behind them. For evaluation only."""
         return Bot(self._config, self._costs, self._market, self._shocks, self._latency_ms)
 
     @cached_property
     def _attempts(self) -> list[Attempt]:
-        return list(self._bot.attempts())
+        return list(self.bot.attempts())
 
     @cached_property
     def _ticks(self) -> TickFrame:
@@ -130,7 +136,7 @@ class Simulator:
     def _executions(self) -> ExecutionFrame:
         if not self._attempts:
             return EXECUTIONS.empty()
-        rows = [self._bot.execution(attempt, self._request_id(attempt)) for attempt in self._attempts]
+        rows = [self.bot.execution(attempt, self._request_id(attempt)) for attempt in self._attempts]
         return sort_by_knowing(EXECUTIONS.check(pd.DataFrame(rows), self.name))
 
     def _request_id(self, attempt: Attempt) -> str:
