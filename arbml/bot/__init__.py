@@ -1,0 +1,35 @@
+"""The bot's side: finds opportunities, asks what they are worth (in this process or over HTTP), and says what became of them.
+
+Names are resolved on first use, so that a bot that only asks over HTTP pays for neither pandas, numba nor models.
+"""
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from arbml.bot.advisor import AbsentCode, Advisor, absent
+    from arbml.bot.enhanced import EnhancedOpportunity, enhanced, ranked
+
+_HOME = {
+    "AbsentCode": "advisor",
+    "Advisor": "advisor",
+    "EnhancedOpportunity": "enhanced",
+    "absent": "advisor",
+    "enhanced": "enhanced",
+    "ranked": "enhanced",
+}
+
+__all__ = [
+    "AbsentCode",
+    "Advisor",
+    "EnhancedOpportunity",
+    "absent",
+    "enhanced",
+    "ranked",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module 'arbml.bot' has no attribute {name!r}")
+    return getattr(importlib.import_module(f"arbml.bot.{_HOME[name]}"), name)
