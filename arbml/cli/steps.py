@@ -123,8 +123,9 @@ def rollback(
     context: typer.Context,
     model: Model,
     reason: Annotated[str, typer.Option(help="Why; kept in the history.")] = "asked for",
+    to_baseline: Annotated[bool, typer.Option("--to-baseline", help="Let no version serve; the baseline answers.")] = False,
 ) -> None:
-    """Let the champion before the present one of MODEL serve again."""
+    """Let the champion before the present one of MODEL serve again, or none."""
     out: Output = context.obj
     known(model)
     from arbml.registry import Registry
@@ -134,6 +135,12 @@ def rollback(
     registry = Registry(config.registry, config.home_path)
     registry.start()
     before = registry.champion(model)
+    if to_baseline:
+        registry.retire(model, reason)
+        out.line(f"{before} is retired, the baseline answers; next: arbml build && arbml serve   (arbml rollback {model} brings it back)")
+        out.fact(champion=None, before=before)
+        out.finish()
+        return
     version = registry.rollback(model, reason)
     out.line(f"{version} is champion again" + (f" in place of {before}" if before else "") + "; next: arbml build && arbml serve")
     out.fact(champion=version, before=before)
