@@ -1,0 +1,20 @@
+"""Backtests: recorded ticks in the order of knowing, decisions on what was known, outcomes from what came after."""
+
+from arbml.backtest.ledger import ATOM, Ledger
+from arbml.backtest.results import BacktestResult, EquityPoint, Trade
+from arbml.backtest.strategy import GrossStrategy, History, Order, RuleStrategy, Strategy, View, Wake
+
+__all__ = [
+    "ATOM",
+    "BacktestResult",
+    "EquityPoint",
+    "GrossStrategy",
+    "History",
+    "Ledger",
+    "Order",
+    "RuleStrategy",
+    "Strategy",
+    "Trade",
+    "View",
+    "Wake",
+]
