@@ -1,5 +1,6 @@
 """Labels, each with the time at which it became known."""
 
+from arbml.labels.landing import Landing, land
 from arbml.labels.opportunities import LABELS, opportunity_labels
 from arbml.labels.replay import STALE_MS, moments, replay_labels
 from arbml.labels.returns import forward_returns
@@ -17,9 +18,11 @@ from arbml.labels.series import (
 __all__ = [
     "LABELS",
     "STALE_MS",
+    "Landing",
     "Series",
     "forward_returns",
     "in_order",
+    "land",
     "moments",
     "observable_horizons",
     "opportunity_labels",

@@ -1,6 +1,6 @@
 """What would have become of opportunities: the market replayed, with the finder that the bot uses."""
 
-from dataclasses import dataclass, fields
+from dataclasses import fields
 from itertools import combinations
 from typing import Any
 
@@ -9,28 +9,12 @@ import pandas as pd
 
 from arbml.config import CostsConfig
 from arbml.frames import TickFrame
+from arbml.labels.landing import land
 from arbml.labels.opportunities import label_frame
 from arbml.labels.series import Array, Series, in_order, stream_series
 from arbml.market import UNKNOWN_FEE_BPS, Pool, best_opportunity, reprice
 
 STALE_MS = 600_000  # as in the features: what happened longer ago says nothing of now
-NEVER = np.iinfo(np.int64).max
-
-
-@dataclass(frozen=True, eq=False)
-class _Landing:
-    """Where transactions over two venues land, for each moment.
-
-    Attributes:
-        ts_ms: (n,) event time of landing.
-        at: for each of the two venues (n,) the number of the tick whose state is met.
-        label_end_ms: (n,) when both states were settled. known: (n,) False where the data end before.
-    """
-
-    ts_ms: Array
-    at: tuple[Array, Array]
-    label_end_ms: Array
-    known: Array
 
 
 def replay_labels(ticks: TickFrame, costs: CostsConfig, step_ms: int = 1_000, max_age_ms: int = STALE_MS) -> pd.DataFrame:
@@ -70,11 +54,11 @@ def _replay_pair(
 ) -> list[tuple[Any, ...]]:
     now = moments(np.concatenate([one.ts_known_ms for one in several]), step_ms)
     seen = [np.searchsorted(one.ts_known_ms, now, side="right") - 1 for one in several]
-    landings = {(a, b): _landing(several[a], several[b], now + costs.inclusion_delay_ms)
+    landings = {(a, b): land((several[a], several[b]), now + costs.inclusion_delay_ms)
                 for a, b in combinations(range(len(several)), 2)}
     states = []
     for v, one in enumerate(several):
-        met = [landing.at[pair.index(v)] for pair, landing in landings.items() if v in pair]
+        met = [there.at[pair.index(v)] for pair, there in landings.items() if v in pair]
         states.append(_states(ticks, one, np.unique(np.concatenate([seen[v], *met]))))
     number_of = {one.stream.partition("|")[0]: v for v, one in enumerate(several)}
     held = [[states[v][at] if at >= 0 else None for at in seen[v].tolist()] for v in range(len(several))]
@@ -85,15 +69,15 @@ def _replay_pair(
         if best is None:
             continue
         a, b = sorted(number_of[leg.venue] for leg in best.route.legs)
-        landing = landings[a, b]
-        if not landing.known[i]:
+        there = landings[a, b]
+        if not there.known[i]:
             continue
-        met_pools = [states[a][landing.at[0][i]], states[b][landing.at[1][i]]]
-        then = reprice(best, [pool for pool in met_pools if pool is not None], costs, int(landing.ts_ms[i]))
+        met_pools = [states[a][there.at[0][i]], states[b][there.at[1][i]]]
+        then = reprice(best, [pool for pool in met_pools if pool is not None], costs, int(there.ts_ms[i]))
         if then is not None:
             success = then.net_profit > 0
             profit = then.net_profit if success else -then.revert_cost
-            rows.append((best.id, now_ms, int(landing.label_end_ms[i]), int(success), profit, best))
+            rows.append((best.id, now_ms, int(there.label_end_ms[i]), int(success), profit, best))
     return rows
 
 
@@ -104,17 +88,6 @@ def moments(known_ms: Array, step_ms: int) -> Array:
     [1000, 6000, 10000]
     """
     return np.unique(-(-known_ms // step_ms) * step_ms if step_ms else known_ms)
-
-
-def _landing(first: Series, second: Series, earliest_ms: Array) -> _Landing:
-    """Return the first event of either venue at or after each time, and what both were like then."""
-    venues = (first, second)
-    ts_ms = np.minimum(*[np.append(one.ts_ms, NEVER)[np.searchsorted(one.ts_ms, earliest_ms, side="left")] for one in venues])
-    settled = [one.settled(ts_ms) for one in venues]
-    known_ms = [np.append(one.ts_known_ms, NEVER)[number] for one, number in zip(venues, settled, strict=True)]
-    at = (first.asof(ts_ms), second.asof(ts_ms))
-    label_end_ms = np.maximum(*known_ms)
-    return _Landing(ts_ms, at, label_end_ms, (label_end_ms < NEVER) & (np.minimum(*at) >= 0))
 
 
 def _states(ticks: TickFrame, series: Series, needed: Array) -> list[Pool | None]:
