@@ -11,8 +11,9 @@ if TYPE_CHECKING:
     from arbml.serving.flush import JournalFlusher, Sink
     from arbml.serving.journal import Journal
     from arbml.serving.ledger import Ledger
-    from arbml.serving.predictor import Observed, Predictor, Settled
+    from arbml.serving.predictor import Observed, Predictor
     from arbml.serving.schemas import ObserveRequest, OpportunityRequest, OutcomeRequest, PredictManyRequest, TickRequest
+    from arbml.serving.settling import Settled
 
 _HOME = {
     "Bundle": "bundle",
@@ -25,7 +26,7 @@ _HOME = {
     "OutcomeRequest": "schemas",
     "PredictManyRequest": "schemas",
     "Predictor": "predictor",
-    "Settled": "predictor",
+    "Settled": "settling",
     "Sink": "flush",
     "TickRequest": "schemas",
     "effective": "bundle",

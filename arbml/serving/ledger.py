@@ -1,14 +1,36 @@
 """Which request ids were answered and settled, on top of the journal: repeats get the same answer, outcomes find their prediction."""
 
+import threading
 from collections import OrderedDict
-from typing import NamedTuple
+from collections.abc import Iterator
+from typing import NamedTuple, Protocol
 
 from arbml.errors import RequestConflict
 from arbml.serving import records
-from arbml.serving.journal import Journal, Position
+from arbml.serving.journal import Position
 from arbml.serving.records import OutcomeRecord, PredictionRecord
 
 MAX_KNOWN = 100_000
+
+
+class Lines(Protocol):
+    """Where records are kept, one line each: a `Journal`, or a memory that a backtest throws away."""
+
+    def append(self, line: bytes) -> Position:
+        """Keep one line. Raises StoreError if it cannot."""
+        ...
+
+    def read(self, position: Position) -> bytes | None:
+        """Return the line at `position`, None if it is gone."""
+        ...
+
+    def lines(self) -> Iterator[tuple[Position, bytes]]:
+        """Yield what is kept, oldest first."""
+        ...
+
+    def skipped(self, position: Position, why: str) -> None:
+        """Count a line that could not be read."""
+        ...
 
 
 class Entry(NamedTuple):
@@ -19,16 +41,18 @@ class Entry(NamedTuple):
 
 
 class Ledger:
-    """An index of the journal. One writer at a time; bounded, the oldest ids are forgotten first.
+    """An index of the journal. Writes from several threads come one after the other; the oldest ids are forgotten first.
 
     Args:
         journal: of this process.
         max_known: request ids remembered, predictions and outcomes each.
     """
 
-    def __init__(self, journal: Journal, max_known: int = MAX_KNOWN) -> None:
+    def __init__(self, journal: Lines, max_known: int = MAX_KNOWN) -> None:
         self._journal = journal
         self._max_known = max_known
+        self._lock = threading.Lock()  # two predictors write here while one takes over from the other
+        self._restored = False
         self._predictions: OrderedDict[str, Entry] = OrderedDict()
         self._outcomes: OrderedDict[str, Entry] = OrderedDict()
 
@@ -36,7 +60,9 @@ class Ledger:
         return len(self._predictions)
 
     def restore(self) -> None:
-        """Read the ids of all segments that are kept, after a restart."""
+        """Read the ids of all segments that are kept, after a restart; the second time there is nothing to read."""
+        if self._restored:
+            return
         for position, line in self._journal.lines():
             try:
                 record = records.decode(line)
@@ -47,6 +73,7 @@ class Ledger:
                 self._remember(self._predictions, record.prediction.request_id, Entry(record.content, position))
             else:
                 self._remember(self._outcomes, record.execution.request_id, Entry(record.content, position))
+        self._restored = True
 
     def prediction(self, request_id: str) -> PredictionRecord | None:
         """Return what was answered under an id, None if that is not known here."""
@@ -72,13 +99,17 @@ class Ledger:
     def write_predictions(self, made: list[PredictionRecord]) -> None:
         """Put predictions into the journal, before they are told. Raises StoreError if the disk refuses."""
         for record in made:
-            position = self._journal.append(records.encode(record))
-            self._remember(self._predictions, record.prediction.request_id, Entry(record.content, position))
+            line = records.encode(record)
+            with self._lock:
+                position = self._journal.append(line)
+                self._remember(self._predictions, record.prediction.request_id, Entry(record.content, position))
 
     def write_outcome(self, record: OutcomeRecord) -> None:
         """Put an outcome into the journal. Raises StoreError if the disk refuses."""
-        position = self._journal.append(records.encode(record))
-        self._remember(self._outcomes, record.execution.request_id, Entry(record.content, position))
+        line = records.encode(record)
+        with self._lock:
+            position = self._journal.append(line)
+            self._remember(self._outcomes, record.execution.request_id, Entry(record.content, position))
 
     def _remember(self, index: OrderedDict[str, Entry], request_id: str, entry: Entry) -> None:
         index[request_id] = entry

@@ -10,9 +10,9 @@ import numpy as np
 
 from arbml.clock import Clock, ReplayClock, stopwatch_s
 from arbml.config import Config
-from arbml.errors import InvalidRequest, RequestConflict, RequestError, StoreError
+from arbml.errors import RequestError, StoreError
 from arbml.features.spec import SCORER_FEATURE_NAMES
-from arbml.market import Execution, Prediction, Recommendation, Result, Tick
+from arbml.market import Opportunity, Prediction, Recommendation, Tick
 from arbml.serving.batch import LEFT, Batch, Item
 from arbml.serving.batching import Asked
 from arbml.serving.bundle import Bundle
@@ -21,8 +21,9 @@ from arbml.serving.ledger import Ledger
 from arbml.serving.market_state import MAX_AHEAD_MS, MarketState, to_tick
 from arbml.serving.panel import Panel
 from arbml.serving.quality import NOT_RECORDED
-from arbml.serving.records import OutcomeRecord, PredictionRecord, content_of
+from arbml.serving.records import PredictionRecord, content_of
 from arbml.serving.schemas import ObserveRequest, OpportunityRequest, OutcomeRequest
+from arbml.serving.settling import Settled, from_the_future, settle
 from arbml.serving.stats import ServingStats
 
 MIN_HISTORY = 128
@@ -35,15 +36,6 @@ class Observed:
     accepted: int
     late: int
     streams: dict[str, int]
-
-
-@dataclass(frozen=True, slots=True)
-class Settled:
-    """What became of an outcome. `duplicate`: the same one was recorded before."""
-
-    request_id: str
-    joined: bool
-    duplicate: bool
 
 
 class Predictor:
@@ -72,10 +64,14 @@ class Predictor:
         self._lock = threading.Lock()
         self._unrecorded = ""
 
-    def warm_up(self) -> int:
-        """Take in the bundle's ticks, read the journal's ids, and run every model once; return how many ticks were taken in."""
+    def warm_up(self, ticks: Iterable[Tick] | None = None) -> int:
+        """Take in ticks, read the journal's ids, and run every model once; return how many ticks were taken in.
+
+        Args:
+            ticks: in the order in which they became known; those of the bundle without it.
+        """
         with self._lock:
-            taken = sum(self._state.observe(tick) for tick in self.bundle.ticks())
+            taken = sum(self._state.observe(tick) for tick in (self.bundle.ticks() if ticks is None else ticks))
             self._ledger.restore()
             self._rehearse()
             return taken
@@ -149,30 +145,22 @@ class Predictor:
                 self._write(batch, list(prepared))
             return batch.answers()
 
-    def record_outcome(self, request: OutcomeRequest) -> Settled:
+    def record_outcome(self, request: OutcomeRequest, opportunity: Opportunity | None = None) -> Settled:
         """Record what became of a prediction; late, twice and without a known prediction are all right.
+
+        Args:
+            request: checked by its schema.
+            opportunity: what was acted on, kept where no prediction of it is known.
 
         Raises:
             InvalidRequest: if it is from the future. RequestConflict: if another outcome was recorded under the id.
             StoreError: if the journal cannot be written; then nothing was recorded and it should be sent again.
         """
         with self._lock:
-            now_ms = self._clock.now_ms()
-            if request.ts_ms is not None and request.ts_ms > now_ms + MAX_AHEAD_MS:
-                raise _from_the_future(request.ts_ms, now_ms)
-            content = content_of(request)
-            known = self._ledger.prediction(request.request_id)
-            before = self._ledger.outcome(request.request_id)
-            if before is not None and before.content != content:
-                said = f"'{request.request_id}' was already settled as {before.execution.result.value}, with other content"
-                raise RequestConflict(said, "request_id", "an outcome is final; check which of the two is right")
-            if before is None:
-                ts_ms = request.ts_ms if request.ts_ms is not None else known.prediction.ts_ms if known else now_ms
-                fields = request.model_dump() | {"ts_ms": ts_ms, "result": Result(request.result)}
-                execution = Execution(ts_known_ms=max(now_ms, ts_ms), opportunity=known.opportunity if known else None, **fields)
-                self._ledger.write_outcome(OutcomeRecord(content, execution))
-                self.stats.outcomes[request.result if known else "unknown"] += 1
-            return Settled(request.request_id, joined=known is not None, duplicate=before is not None)
+            settled = settle(self._ledger, request, self._clock.now_ms(), opportunity)
+            if not settled.duplicate:
+                self.stats.outcomes[request.result if settled.joined else "unknown"] += 1
+            return settled
 
     def clear_cache(self) -> int:
         """Forget the answers of the last second; return how many."""
@@ -225,7 +213,7 @@ class Predictor:
         ts_ms = now_ms if request.ts_ms is None else request.ts_ms
         item = Item(request, request.request_id or uuid.uuid4().hex, content_of(request), ts_ms)
         if item.ts_ms > now_ms + MAX_AHEAD_MS:
-            item.answer = _from_the_future(item.ts_ms, now_ms)
+            item.answer = from_the_future(item.ts_ms, now_ms)
         return item
 
     def _record(self, item: Item, question: Question, verdict: Verdict) -> PredictionRecord:
@@ -277,9 +265,3 @@ class Predictor:
 def _unrecorded(record: PredictionRecord, why: str) -> PredictionRecord:
     reasons = (f"{NOT_RECORDED}: {why}", *record.prediction.reasons)
     return replace(record, prediction=replace(record.prediction, recommendation=Recommendation.SKIP, reasons=reasons))
-
-
-def _from_the_future(ts_ms: int, now_ms: int) -> InvalidRequest:
-    ahead_s = (ts_ms - now_ms) / 1000
-    return InvalidRequest(f"is {ahead_s:.0f} s ahead of the service's clock", "ts_ms", "check the clocks; times are UTC")
-
