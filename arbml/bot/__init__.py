@@ -9,11 +9,13 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from arbml.bot.advisor import AbsentCode, Advisor, absent
     from arbml.bot.enhanced import EnhancedOpportunity, enhanced, ranked
+    from arbml.bot.ml import MLOrchestrator
 
 _HOME = {
     "AbsentCode": "advisor",
     "Advisor": "advisor",
     "EnhancedOpportunity": "enhanced",
+    "MLOrchestrator": "ml",
     "absent": "advisor",
     "enhanced": "enhanced",
     "ranked": "enhanced",
@@ -23,6 +25,7 @@ __all__ = [
     "AbsentCode",
     "Advisor",
     "EnhancedOpportunity",
+    "MLOrchestrator",
     "absent",
     "enhanced",
     "ranked",

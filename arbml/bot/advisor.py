@@ -12,6 +12,7 @@ class AbsentCode(StrEnum):
 
     NOT_READY = "not_ready"          # initialize was not called, the service warms up, or it was closed
     NO_BUNDLE = "no_bundle"          # no bundle, or it is damaged
+    NO_JOURNAL = "no_journal"        # predictions cannot be recorded
     SERVICE_GONE = "service_gone"    # no connection, or the service failed
     SERVICE_LATE = "service_late"    # no answer in time
     LEFT_ALONE = "left_alone"        # the circuit breaker is open: nobody was asked

@@ -20,6 +20,7 @@ from arbml.serving.schemas import OpportunityRequest, OutcomeRequest, TickReques
 
 MAX_ROUTE = 256  # characters of a route's name in an outcome; it is a label, nothing is joined by it
 _TICK_FIELDS = tuple(TickRequest.model_fields)
+_WHOLE = ("ts_ms", "ts_known_ms", "chain_id", "block_number", "log_index")
 _OUTCOME_FIELDS = tuple(OutcomeRequest.model_fields)
 _PREDICTION_FIELDS = frozenset(field.name for field in fields(Prediction))
 
@@ -62,7 +63,9 @@ def to_tick(tick: Tick) -> TickRequest:
     Raises:
         InvalidRequest: naming the first field that cannot be, e.g. a price that is not finite.
     """
-    request = parse(TickRequest, {name: getattr(tick, name) for name in _TICK_FIELDS})
+    said = {name: getattr(tick, name) for name in _TICK_FIELDS}
+    # whole numbers of numpy are whole numbers, too
+    request = parse(TickRequest, said | {name: int(said[name]) for name in _WHOLE if hasattr(said[name], "__index__")})
     if tick.ts_known_ms < tick.ts_ms:
         raise InvalidRequest("is before ts_ms", "ts_known_ms", "nothing is known before it happens")
     if (tick.reserve_base is None) != (tick.reserve_quote is None):
