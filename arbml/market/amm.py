@@ -1,12 +1,14 @@
 """Swap mathematics of constant-product pools, in floats and whole tokens.
 
 A Uniswap v3 pool is a constant-product pool of its virtual reserves as long as the swap stays inside the active tick
-range (Uniswap v3 Core whitepaper, section 6.2), so one formula serves both. What it does not do: crossing ticks.
+range (Uniswap v3 Core whitepaper, section 6.2), so one formula serves both. A pool whose liquidity is known beyond that
+range (`Pool.curve`) is swapped across ticks by `arbml.market.curve`.
 """
 
 import math
 
 from arbml.errors import DataError
+from arbml.market.curve import swap
 from arbml.market.types import Pool
 
 
@@ -65,14 +67,18 @@ def spot_price(pool: Pool) -> float:
 
 
 def buy_base(pool: Pool, quote_in: float) -> float:
-    """Return the base token got for `quote_in`: exact with reserves, otherwise price minus fee without impact."""
+    """Return the base token got for `quote_in`: exact with reserves or curve, otherwise price minus fee without impact."""
+    if pool.curve is not None:
+        return swap(pool.curve, math.sqrt(spot_price(pool)), quote_in * keep_fraction(pool.fee_bps), rising=True)[1]
     if pool.reserve_base and pool.reserve_quote:
         return amount_out(quote_in, pool.reserve_quote, pool.reserve_base, pool.fee_bps)
     return quote_in * keep_fraction(pool.fee_bps) / pool.price
 
 
 def sell_base(pool: Pool, base_in: float) -> float:
-    """Return the quote token got for `base_in`: exact with reserves, otherwise price minus fee without impact."""
+    """Return the quote token got for `base_in`: exact with reserves or curve, otherwise price minus fee without impact."""
+    if pool.curve is not None:
+        return swap(pool.curve, math.sqrt(spot_price(pool)), base_in * keep_fraction(pool.fee_bps), rising=False)[1]
     if pool.reserve_base and pool.reserve_quote:
         return amount_out(base_in, pool.reserve_base, pool.reserve_quote, pool.fee_bps)
     return base_in * keep_fraction(pool.fee_bps) * pool.price

@@ -12,6 +12,8 @@ from arbml.config import CostsConfig
 from arbml.errors import DataError
 from arbml.market import amm
 from arbml.market import costs as gas
+from arbml.market.native import two_venue_price
+from arbml.market.routes import Hop, optimal_amount, price_route
 from arbml.market.types import Leg, Opportunity, Pool, Route
 
 
@@ -48,14 +50,17 @@ def best_opportunity(
 
 
 def reprice(opportunity: Opportunity, pools: Sequence[Pool], costs: CostsConfig, ts_ms: int) -> Opportunity | None:
-    """Return the same route and amount on a new state, or None if one of its venues is not in `pools`.
+    """Return the same route and amount on a new state, or None if one of its pools is not in `pools`.
 
-    The edge may have gone: gross and net profit may be negative. Raises ConfigError as `find_opportunities` does.
+    The edge may have gone: gross and net profit may be negative. A route of several pairs takes the price of gas from any of
+    `pools` (`arbml.market.native`), so give it those between its start token and the gas token too. Raises ConfigError as
+    `find_opportunities` does.
     """
-    buy, sell = (_pool(leg, pools) for leg in opportunity.route.legs)
-    if buy is None or sell is None:
+    legs = opportunity.route.legs
+    hops = [Hop(pool, leg.side) for leg in legs if (pool := _pool(leg, pools)) is not None]
+    if len(hops) < len(legs):
         return None
-    return _opportunity(_price(buy, sell, opportunity.amount_in, costs), costs, ts_ms)
+    return price_route(hops, opportunity.amount_in, costs, ts_ms, two_venue_price(hops, pools, costs))
 
 
 def _pool(leg: Leg, pools: Sequence[Pool]) -> Pool | None:
@@ -93,7 +98,12 @@ def _priced_routes(pools: Sequence[Pool], costs: CostsConfig, amount_in: float |
 
 
 def _amount(buy: Pool, sell: Pool, costs: CostsConfig) -> float:
-    best = amm.optimal_two_pool(buy, sell) if buy.has_reserves and sell.has_reserves else 0.0
+    best = 0.0
+    if buy.curve is not None or sell.curve is not None:
+        known = all(pool.has_reserves or pool.curve is not None for pool in (buy, sell))
+        best = optimal_amount((Hop(buy, "buy"), Hop(sell, "sell")), costs.max_amount_quote) if known else 0.0
+    elif buy.has_reserves and sell.has_reserves:
+        best = amm.optimal_two_pool(buy, sell)
     return min(best or costs.notional_quote, costs.max_amount_quote)
 
 

@@ -140,8 +140,13 @@ class Route:
     def name(self) -> str:
         """E.g. "buy:uniswap>sell:sushiswap WETH/USDC"; with several pairs each leg says its own."""
         if len(self.pairs) == 1:
-            return ">".join(f"{leg.side}:{leg.venue}" for leg in self.legs) + " " + self.legs[0].pair
+            return f"{self.venues} {self.legs[0].pair}"
         return ">".join(f"{leg.side}:{leg.venue} {leg.pair}" for leg in self.legs)
+
+    @property
+    def venues(self) -> str:
+        """Its ordered venues, whatever the pairs, e.g. "buy:uniswap>sell:sushiswap"."""
+        return ">".join(f"{leg.side}:{leg.venue}" for leg in self.legs)
 
     @property
     def pairs(self) -> tuple[str, ...]:
