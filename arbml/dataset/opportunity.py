@@ -10,7 +10,7 @@ from arbml.errors import NotEnoughData
 from arbml.features import FEATURE_NAMES, SCORER_FEATURE_NAMES, feature_set_id, route_features
 from arbml.frames import ExecutionFrame, FeatureFrame, TickFrame
 from arbml.labels import in_order, moments, opportunity_labels, replay_labels, rows_by_stream
-from arbml.market import UNKNOWN_FEE_BPS
+from arbml.market import UNKNOWN_FEE_BPS, Opportunity
 
 STEP_MS = 1_000
 MAX_MOMENTS = 20_000  # of a replay; a month of 5 s ticks would otherwise take minutes and train on near-copies
@@ -33,7 +33,8 @@ def opportunity_dataset(
         scorer: whose minimum of successes `notes` compare with; nothing is refused for it here (`require_enough` does).
 
     Returns:
-        Inputs `SCORER_FEATURE_NAMES`, target `success`, economics net_profit, revert_cost and profit (quote token).
+        Inputs `SCORER_FEATURE_NAMES`, target `success`, economics net_profit, revert_cost and profit (quote token),
+        and routes.
 
     Raises:
         NotEnoughData: if there is no opportunity at all. ConfigError: if the price of gas is unknown.
@@ -74,6 +75,7 @@ def opportunity_dataset(
             prices=np.array([opportunity.route.legs[0].price for opportunity in opportunities]),
             economics=_economics(labels),
             notes=tuple(notes),
+            routes=_routes(opportunities, ticks),
         )
     )
 
@@ -131,6 +133,21 @@ def _economics(labels: pd.DataFrame) -> pd.DataFrame:
             "net_profit": [opportunity.net_profit for opportunity in opportunities],
             "revert_cost": [opportunity.revert_cost for opportunity in opportunities],
             "profit": labels["profit"].to_numpy(dtype=np.float64),
+        }
+    )
+
+
+def _routes(opportunities: list[Opportunity], ticks: TickFrame) -> pd.DataFrame:
+    """Return what the routes are called, and where they begin."""
+    said = ticks[["venue", "pair", "chain_id"]].dropna(subset="chain_id").drop_duplicates(["venue", "pair"])
+    chains = dict(zip(said["venue"] + "|" + said["pair"], said["chain_id"], strict=True))
+    return pd.DataFrame(
+        {
+            "route": [found.route.name for found in opportunities],
+            "venues": [found.route.venues for found in opportunities],
+            "pair": [found.pair for found in opportunities],
+            "chain_id": [float(chains.get(found.entry_stream, np.nan)) for found in opportunities],
+            "token": [found.token for found in opportunities],
         }
     )
 

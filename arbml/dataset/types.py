@@ -34,6 +34,8 @@ class Dataset:
         economics: scorer only: net_profit and revert_cost that the opportunity promised, profit that it gave (NaN where
             not recorded), in the quote token; n rows.
         step_s: volatility only: seconds from one bar to the next.
+        routes: scorer only, n rows: route and venues (names), pair, chain_id (of the entry stream, NaN if no tick says it) and
+            token of each opportunity. For patterns and people; no model reads it, so the hash leaves it out.
         notes: what was left out or assumed, for people.
     """
 
@@ -54,13 +56,14 @@ class Dataset:
     economics: pd.DataFrame | None = None
     step_s: int | None = None
     notes: tuple[str, ...] = ()
+    routes: pd.DataFrame | None = None
 
     def __post_init__(self) -> None:
         if self.X.ndim != 2 or self.y.ndim != 2:
             raise DataError(f"{self.kind} data set: X and y have two axes, not {self.X.ndim} and {self.y.ndim}")
         n = len(self.X)
         sizes = {"y": self.y, "ts_ms": self.ts_ms, "label_end_ms": self.label_end_ms, "stream_of": self.stream_of,
-                 "prices": self.prices, "window": self.window, "economics": self.economics}
+                 "prices": self.prices, "window": self.window, "economics": self.economics, "routes": self.routes}
         for name, part in sizes.items():
             if part is not None and len(part) != n:
                 raise DataError(f"{self.kind} data set: {name} has {len(part)} rows, X has {n}")
@@ -90,6 +93,7 @@ class Dataset:
             prices=self.prices[picked],
             window=None if self.window is None else self.window[picked],
             economics=None if self.economics is None else self.economics.iloc[picked].reset_index(drop=True),
+            routes=None if self.routes is None else self.routes.iloc[picked].reset_index(drop=True),
             data_hash=hashlib.sha256(self.data_hash.encode() + picked.astype("<i8").tobytes()).hexdigest(),
         )
 

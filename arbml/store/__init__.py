@@ -8,6 +8,7 @@ from arbml.store.batch import Appended
 from arbml.store.checkpoints import Checkpoint
 from arbml.store.executions import executions_to_frame, frame_to_executions
 from arbml.store.gas import GAS_PRICES, GasFrame
+from arbml.store.patterns import StoredPattern
 from arbml.store.store import Store, StoreStats
 from arbml.store.ticks import StreamStats, TickStats
 
@@ -19,6 +20,7 @@ __all__ = [
     "GasFrame",
     "Store",
     "StoreStats",
+    "StoredPattern",
     "StreamStats",
     "TickStats",
     "executions_to_frame",

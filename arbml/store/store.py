@@ -15,6 +15,7 @@ from arbml.store.engine import Database, connect
 from arbml.store.executions import Executions
 from arbml.store.gas import GasPrices
 from arbml.store.migrations import migrate
+from arbml.store.patterns import Patterns
 from arbml.store.predictions import Predictions
 from arbml.store.ticks import Ticks, TickStats
 
@@ -30,13 +31,13 @@ class StoreStats:
 
 
 class Store:
-    """Ticks, executions, predictions with their outcomes, gas prices, alerts and checkpoints.
+    """Ticks, executions, predictions with their outcomes, gas prices, alerts, patterns and checkpoints.
 
     Any number of processes may use one store at once, and threads may share one `Store`; after a fork, open it anew.
     Every write is one transaction: a process that is killed leaves all of it or nothing.
 
     Attributes:
-        ticks, executions, predictions, gas, alerts: the tables.
+        ticks, executions, predictions, gas, alerts, patterns: the tables.
         where: path or URL for people; never with user, password or options.
     """
 
@@ -48,6 +49,7 @@ class Store:
         self.predictions = Predictions(database)
         self.gas = GasPrices(database)
         self.alerts = Alerts(database)
+        self.patterns = Patterns(database)
 
     @classmethod
     def open(cls, store: StoreConfig, home: Path, lock_timeout_s: float = 30.0) -> Self:

@@ -138,6 +138,20 @@ alerts = Table(
     **TABLE,
 )
 
+patterns = Table(
+    "patterns",
+    metadata,
+    Column("key", TEXT, primary_key=True),
+    Column("ts_ms", INT64, primary_key=True, autoincrement=False),
+    Column("ts_known_ms", INT64, nullable=False),
+    Column("kind", TEXT, nullable=False),
+    Column("description", TEXT, nullable=False),
+    Column("content", TEXT, nullable=False),
+    Column("retired_ms", INT64),
+    **TABLE,
+)
+"""One row for each confirmation, so that what a pattern once came to stays readable; those of a retired one are marked."""
+
 checkpoints = Table(
     "checkpoints",
     metadata,
