@@ -18,7 +18,7 @@ from arbml.serving.cache import AnswerCache
 from arbml.serving.market_state import MarketState
 from arbml.serving.panel import Forecasts, Panel, Scores
 from arbml.serving.pricing import Priced, price
-from arbml.serving.quality import Quality, input_quality, market_reasons
+from arbml.serving.quality import Quality, input_quality, market_reasons, unseen_route
 from arbml.serving.schemas import OpportunityRequest
 
 _NOTHING = Forecasts((), (), ())
@@ -80,7 +80,8 @@ class Judge:
 
     def prepare(self, request: OpportunityRequest, ts_ms: int, arrived_s: float) -> Question:
         """Price a request and look up what is known. Raises InvalidRequest if it cannot be priced."""
-        priced = price(request, self._state.pools(request.pair), self._config.costs, ts_ms)
+        max_age_ms = self._config.inference.max_tick_age_ms
+        priced = price(request, self._state.pools(request.pair), self._config.costs, ts_ms, self._state.book, max_age_ms)
         opportunity = priced.opportunity
         entry = opportunity.entry_stream
         vector = self._state.latest(entry)
@@ -111,8 +112,11 @@ class Judge:
         if vector is None:
             return Quality(market, 0.0)
         stale = self._panel.stale("scorer", now_ms)
-        inputs = input_quality(self._panel.scaler(), x, self._state.known_s(vector))
-        return Quality((*market, *((stale,) if stale else ()), *inputs.abstain), inputs.share)
+        scaler = self._panel.scaler()
+        unseen = unseen_route(scaler, priced.opportunity.route)
+        inputs = input_quality(scaler, x, self._state.known_s(vector))
+        reasons = (reason for reason in (*market, stale, unseen, *inputs.abstain) if reason)
+        return Quality(tuple(reasons), inputs.share)
 
     def _cached(self, question: Question) -> Verdict | None:
         verdict = self.cache.get(question.key)

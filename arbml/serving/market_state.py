@@ -31,10 +31,13 @@ class MarketState:
     Args:
         history: feature rows kept of each stream.
         listeners: told of every tick that is not late.
+
+    Attributes:
+        book: last state of each venue and pair.
     """
 
     def __init__(self, history: int, listeners: Sequence[TickListener] = ()) -> None:
-        self._book = PoolBook()
+        self.book = PoolBook()
         self._stream = FeatureStream(history=history, max_streams=MAX_STREAMS)
         self._listeners = tuple(listeners)
         self._first_ms: dict[str, int] = {}
@@ -52,7 +55,7 @@ class MarketState:
             return False
         self._first_ms.setdefault(tick.stream, tick.ts_ms)
         self._turns[tick.stream] = self.turn(tick.stream) + 1
-        self._book.update(tick)
+        self.book.update(tick)
         self._names.pop(tick.stream, None)
         for listener in self._listeners:
             listener.update(tick.stream, tick.ts_ms, tick.price)
@@ -60,7 +63,7 @@ class MarketState:
 
     def pools(self, pair: str) -> dict[str, Pool]:
         """Return the last state of each venue of a pair, however old."""
-        return {pool.venue: pool for pool in self._book.pools(pair, now_ms=0)}
+        return {pool.venue: pool for pool in self.book.pools(pair, now_ms=0)}
 
     def latest(self, stream: str) -> FeatureVector | None:
         """Return the features of the newest tick of a stream."""

@@ -3,17 +3,20 @@
 The client's own idea of the profit is never asked for. What it does not say of a leg is the state of the last observed tick.
 """
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 from arbml.config import CostsConfig, changed
 from arbml.errors import ConfigError, InvalidRequest
-from arbml.market import Leg, Opportunity, Pool, Route
+from arbml.market import Leg, Opportunity, Pool, PoolBook, Route
 from arbml.market.finder import find_opportunities, reprice
-from arbml.serving.schemas import LegRequest, OpportunityRequest
+from arbml.market.routes import Hop
+from arbml.serving.chain import chain, check_cycle, in_two_venues
+from arbml.serving.cycle_pricing import price_cycle
+from arbml.serving.leg_state import leg_pool, says_nothing
+from arbml.serving.schemas import OpportunityRequest
 
-MAX_PRICE_GAP = 0.01  # between the price given and that of the reserves given; rounding explains less
+MAX_AGE_MS = 60_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +34,14 @@ class Priced:
     gas_known: bool
 
 
-def price(request: OpportunityRequest, observed: Mapping[str, Pool], costs: CostsConfig, ts_ms: int) -> Priced:
+def price(
+    request: OpportunityRequest,
+    observed: Mapping[str, Pool],
+    costs: CostsConfig,
+    ts_ms: int,
+    book: PoolBook | None = None,
+    max_age_ms: int = MAX_AGE_MS,
+) -> Priced:
     """Price the route of a request.
 
     Args:
@@ -39,91 +49,37 @@ def price(request: OpportunityRequest, observed: Mapping[str, Pool], costs: Cost
         observed: last state of each venue for the request's pair.
         costs: as in training; the request may bring its own gas price and price of the gas token.
         ts_ms: the moment of the decision, UTC ms.
+        book: last states of all pairs, for routes that leave the request's pair and for the price of gas in other tokens.
+        max_age_ms: states of `book` that are older give the price of gas only where there is no newer one.
 
     Raises:
-        InvalidRequest: if the legs are no buy and sale of the pair, contradict themselves, or lack market state that was
-            not observed either. A round trip on one venue is priced as the loss that it is.
+        InvalidRequest: if the legs make no route back to its first token, contradict themselves, or lack market state that
+            was not observed either. A round trip on one venue is priced as the loss that it is.
     """
-    _check_route(request)
-    pools, taken = [], []
-    for i, leg in enumerate(request.legs):
-        known = observed.get(leg.venue)
-        if _says_nothing(leg):
-            if known is None:
-                raise InvalidRequest(
-                    f"no price given, and none observed of {request.pair} on '{leg.venue}'{_seen(observed)}",
-                    field=f"legs[{i}].price",
-                    mend="POST /observe its ticks first, or send price and fee_bps",
-                )
-            taken.append(known)
-        pools.append(_pool(leg, i, request, known, ts_ms))
-    if pools[0].venue == pools[1].venue and pools[0] != pools[1]:
+    swaps = chain(request)
+    plain = in_two_venues(swaps)
+    if not plain:
+        check_cycle(swaps)
+    book = book or PoolBook()
+    known = [observed if swap.pair == request.pair else _observed(book, swap.pair) for swap in swaps]
+    pools = [leg_pool(swap.leg, i, swap.pair, known[i], request.gas_price_gwei, ts_ms) for i, swap in enumerate(swaps)]
+    taken = tuple(venues[swap.leg.venue] for swap, venues in zip(swaps, known, strict=True) if says_nothing(swap.leg))
+    if plain and pools[0].venue == pools[1].venue and pools[0] != pools[1]:
         said = f"'{pools[1].venue}' has another state here than in legs[0]"
         raise InvalidRequest(said, "legs[1].venue", "one venue has one state; a round trip on it can only lose")
-    if request.native_price_quote is not None:
-        costs = changed(costs, native_price_quote=request.native_price_quote)
-    opportunity = _priced(request, pools, costs, ts_ms)
-    return Priced(opportunity, tuple(taken), any(pool.gas_price_gwei is not None for pool in pools))
+    if plain:
+        if request.native_price_quote is not None:
+            costs = changed(costs, native_price_quote=request.native_price_quote)
+        opportunity = _priced(request, pools, costs, ts_ms)
+    else:
+        hops = [Hop(pool, swap.leg.side) for pool, swap in zip(pools, swaps, strict=True)]
+        opportunity = price_cycle(request, hops, book, costs, ts_ms, max_age_ms)
+    return Priced(opportunity, taken, any(pool.gas_price_gwei is not None for pool in pools))
 
 
-def _check_route(request: OpportunityRequest) -> None:
-    for i, (leg, side) in enumerate(zip(request.legs, ("buy", "sell"), strict=True)):
-        if leg.side != side:
-            raise InvalidRequest(f"must be '{side}'; got '{leg.side}'", f"legs[{i}].side", "put the buy first, then the sell")
-        if leg.pair is not None and leg.pair != request.pair:
-            raise InvalidRequest(f"is '{leg.pair}', the opportunity's is '{request.pair}'", f"legs[{i}].pair", "one pair in both legs")
-
-
-def _says_nothing(leg: LegRequest) -> bool:
-    return leg.price is None and leg.reserve_base is None and leg.reserve_quote is None
-
-
-def _pool(leg: LegRequest, i: int, request: OpportunityRequest, known: Pool | None, ts_ms: int) -> Pool:
-    """State of one leg. What the client gives of price and reserves replaces what was observed, as a whole."""
-    fee_bps = leg.fee_bps if leg.fee_bps is not None else known.fee_bps if known else None
-    if fee_bps is None:
-        raise InvalidRequest(
-            f"not given, and no tick of '{leg.venue}' was observed", f"legs[{i}].fee_bps", "send it, or POST /observe its ticks first"
-        )
-    given = not _says_nothing(leg)
-    state = known if not given else None
-    spot = state.price if state else _spot(leg, i)
-    gas = request.gas_price_gwei if request.gas_price_gwei is not None else known.gas_price_gwei if known else None
-    return Pool(
-        venue=leg.venue,
-        pair=request.pair,
-        price=spot,
-        fee_bps=fee_bps,
-        ts_ms=state.ts_ms if state else ts_ms,
-        ts_known_ms=state.ts_known_ms if state else ts_ms,
-        reserve_base=state.reserve_base if state else leg.reserve_base,
-        reserve_quote=state.reserve_quote if state else leg.reserve_quote,
-        liquidity=leg.liquidity if leg.liquidity is not None else known.liquidity if known else None,
-        gas_price_gwei=gas,
-        chain_id=known.chain_id if known else None,
-    )
-
-
-def _spot(leg: LegRequest, i: int) -> float:
-    """The price given, or that of the reserves given; both must agree."""
-    if (leg.reserve_base is None) != (leg.reserve_quote is None):
-        lacks = "reserve_base" if leg.reserve_base is None else "reserve_quote"
-        raise InvalidRequest("is missing beside the other reserve", f"legs[{i}].{lacks}", "send both reserves or neither")
-    if leg.reserve_base is None or leg.reserve_quote is None:
-        assert leg.price is not None
-        return leg.price
-    implied = leg.reserve_quote / leg.reserve_base
-    if leg.price is None:
-        if not 1e-15 <= implied <= 1e15:
-            raise InvalidRequest(f"makes a price of {implied:.6g}", f"legs[{i}].reserve_base", "send reserves in whole tokens")
-        return implied
-    if abs(math.log(implied / leg.price)) > MAX_PRICE_GAP:
-        raise InvalidRequest(
-            f"is {leg.price:.10g}, but the reserves make {implied:.10g}",
-            f"legs[{i}].price",
-            "send reserves in whole tokens (virtual ones for v3), quote per base",
-        )
-    return leg.price
+def _observed(book: PoolBook, pair: str) -> dict[str, Pool]:
+    """Last state of each venue of a pair, however old."""
+    return {pool.venue: pool for pool in book.pools(pair, now_ms=0)}
 
 
 def _priced(request: OpportunityRequest, pools: list[Pool], costs: CostsConfig, ts_ms: int) -> Opportunity:
@@ -149,7 +105,3 @@ def _without_edge(request: OpportunityRequest, buy: Pool, sell: Pool, costs: Cos
         gross_profit=0.0, fee_cost=0.0, slippage_cost=0.0, gas_cost=0.0, net_profit=0.0, revert_cost=0.0,
         gas_price_gwei=0.0, gas_units=0, edge_bps=0.0,
     )  # fmt: skip
-
-
-def _seen(observed: Mapping[str, Pool]) -> str:
-    return f" (observed: {', '.join(sorted(observed)[:5])})" if observed else ""

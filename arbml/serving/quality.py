@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from arbml.features.spec import WINDOW_S
 from arbml.features.state import FeatureVector
-from arbml.market import Pool
+from arbml.market import Pool, Route
 from arbml.models.ensemble import ReasonCode
 from arbml.serving.panel import NOT_WARM
 
@@ -70,6 +70,25 @@ def input_quality(scaler: Any | None, x: NDArray[np.float64], known_s: float) ->
     if unseen:
         abstain.append(ReasonCode.INPUT_RANGE.reason(f"{_some(unseen)} outside of what the training saw"))
     return Quality(tuple(abstain), 1.0 - (len(missing) + len(unseen)) / len(scaler.kept))
+
+
+def unseen_route(scaler: Any | None, route: Route) -> str:
+    """Return why a scorer knows nothing of routes of this kind, "" if it may.
+
+    A scorer that was trained on one kind of route only, the base of a pair bought and sold again, has no input that tells
+    it from others: the number of swaps never varied, so that the scaler left it out. It must not be asked about longer ones,
+    nor about those that start in the base, whose amounts are in another unit.
+
+    Args:
+        scaler: of the scorer; None without a model.
+        route: that is asked about.
+    """
+    if scaler is None or "route_hops" in scaler.kept:
+        return ""
+    if [leg.side for leg in route.legs] == ["buy", "sell"] and len(route.pairs) == 1:
+        return ""
+    kind = f"{len(route.legs)} swaps over {' and '.join(route.pairs)} that start in {route.token}"
+    return ReasonCode.INPUT_RANGE.reason(f"{kind}; the training saw only routes that buy the base of one pair and sell it again")
 
 
 def _some(names: Sequence[str]) -> str:

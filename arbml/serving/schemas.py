@@ -44,15 +44,22 @@ class LegRequest(Request):
 
 
 class OpportunityRequest(Request):
-    """One arbitrage to judge: buy the base on one venue, sell it on another."""
+    """One arbitrage to judge: a route of swaps that ends in the token it starts with.
+
+    Mostly two legs of one pair: buy the base on one venue, sell it on another. Up to four, over several pairs.
+    """
 
     request_id: RequestId | None = Field(None, description="yours, for /outcome and safe repeats; made up without it")
     ts_ms: EventTimeMs | None = Field(None, description="when it was seen, UTC ms; now without it")
-    pair: Pair = Field(description="BASE/QUOTE")
-    legs: Annotated[list[LegRequest], Field(min_length=2, max_length=2)] = Field(description="first the buy, then the sell")
-    amount_in: Amount | None = Field(None, description="quote token put in; the best amount for the depth without it")
+    pair: Pair = Field(description="BASE/QUOTE, of the first leg")
+    legs: Annotated[list[LegRequest], Field(min_length=2, max_length=4)] = Field(
+        description="in the order of the swaps: each takes the token that the one before it gives, the last gives what the first took"
+    )
+    amount_in: Amount | None = Field(None, description="put in, in the token that the first leg takes; the best for the depth without it")
     gas_price_gwei: Gwei | None = Field(None, description="gas price you would pay; that of the last tick without it")
-    native_price_quote: Price | None = Field(None, description="price of the gas token in quote; from the setting or the pair without it")
+    native_price_quote: Price | None = Field(
+        None, description="price of the gas token in the token that the first leg takes; from the setting or the pools without it"
+    )
 
 
 class PredictManyRequest(Request):

@@ -249,6 +249,37 @@ def test_openapi_shows_every_route_with_schemas(client: Client) -> None:
     assert all(part.partition('"')[0] in known for part in text.split("#/components/schemas/")[1:])
 
 
+LINK_TICKS = [
+    {"ts_ms": NOW_MS, "venue": "dear", "pair": pair, "price": price, "fee_bps": 5.0}
+    for pair, price in (("LINK/WETH", 0.005), ("LINK/USDC", 10.5))
+]
+CYCLE = [
+    {"venue": "cheap", "side": "buy"},
+    {"venue": "dear", "side": "buy", "pair": "LINK/WETH"},
+    {"venue": "dear", "side": "sell", "pair": "LINK/USDC"},
+]
+
+
+def test_a_cycle_over_three_pairs_is_answered_in_its_start_token(client: Client) -> None:
+    client.post("/observe", {"ticks": LINK_TICKS})
+    answer = answers.PredictionAnswer.model_validate(client.post("/predict", opportunity(legs=CYCLE, amount_in=100.0)).json())
+    assert (answer.pair, answer.profit_token, answer.opportunity.amount_in) == (PAIR, "USDC", 100.0)
+    assert answer.opportunity.net_profit > 0
+    assert answer.recommendation != "EXECUTE", "the scorer knows two-leg routes only"
+    back = [CYCLE[0], {"venue": "dear", "side": "sell", "pair": "LINK/WETH"}, CYCLE[2]]
+    refused = client.post("/predict", opportunity(legs=back))
+    assert (refused.status_code, error(refused)["field"], error(refused)["mend"]) == (422, "legs[1].side", "'buy' takes WETH")
+    many = client.post("/predict_many", {"opportunities": [opportunity(), opportunity(legs=back)]})
+    assert error(many)["field"] == "opportunities[1].legs[1].side"
+
+
+def test_openapi_says_how_many_legs(client: Client) -> None:
+    document = client.request("GET", "/openapi.json").json()
+    legs = document["paths"]["/predict"]["post"]["requestBody"]["content"]["application/json"]["schema"]["properties"]["legs"]
+    assert (legs["minItems"], legs["maxItems"]) == (2, 4)
+    assert "each takes the token that the one before it gives" in legs["description"]
+
+
 PLACES = ("request_id", "ts_ms", "pair", "legs", "amount_in", "gas_price_gwei", "native_price_quote", "unknown")
 LEG = ("venue", "side", "price", "fee_bps", "reserve_base", "reserve_quote", "liquidity", "pair")
 NUMBERS = st.one_of(
@@ -266,6 +297,19 @@ def test_no_value_in_any_place_makes_a_500(client: Client, top: dict[str, Any], 
     body["legs"][1] |= leg
     response = client.post("/predict", content=orjson.dumps(body | top), headers=JSON)
     assert response.status_code in (200, 409, 422), response.text
+    if response.status_code == 200:
+        answers.PredictionAnswer.model_validate(response.json())
+    else:
+        error(response)
+
+
+@fuzzed
+@given(leg=st.dictionaries(st.sampled_from(LEG), VALUES, max_size=3), place=st.integers(0, 2), amount=st.none() | NUMBERS)
+def test_no_value_in_a_cycle_makes_a_500(client: Client, leg: dict[str, Any], place: int, amount: Any) -> None:
+    client.post("/observe", {"ticks": LINK_TICKS})
+    legs = [{**one, **(leg if i == place else {})} for i, one in enumerate(CYCLE)]
+    response = client.post("/predict", content=orjson.dumps(opportunity(legs=legs, amount_in=amount)), headers=JSON)
+    assert response.status_code in (200, 422), response.text
     if response.status_code == 200:
         answers.PredictionAnswer.model_validate(response.json())
     else:
