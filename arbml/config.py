@@ -69,7 +69,7 @@ class ScorerConfig(Section):
     """The opportunity scorer."""
 
     enabled: bool = True
-    confidence_threshold: float = Field(0.7, ge=0, le=1, description="success probability needed to EXECUTE")
+    confidence_threshold: float = Field(0.7, ge=0, le=1, description="confidence that sending pays, needed to EXECUTE")
     retrain_interval_days: int = Field(7, ge=1)
     min_samples: int = Field(500, ge=10, description="labelled opportunities needed to train")
     min_positive: int = Field(30, ge=2, description="successes (and as many non-successes) needed to train")
@@ -163,6 +163,7 @@ class BotConfig(Section):
     without_ml: Literal["hold", "rule"] = Field(
         "hold", description="while ML is on and cannot answer: hold sends nothing, rule sends what has min_profit"
     )
+    max_wait_ms: int = Field(300, ge=0, description="longest wait for a judgement; 0 waits as long as it takes, in the bot's own thread")
 
 
 class ClientConfig(Section):
@@ -175,6 +176,8 @@ class ClientConfig(Section):
     breaker_failures: int = Field(3, ge=1, description="failures in a row after which the service is left alone")
     breaker_pause_ms: int = Field(2000, ge=1, description="how long it is left alone before one request tries again")
     outcome_buffer: int = Field(10_000, ge=1, description="outcomes kept while the service is gone, sent later in order")
+    tick_buffer: int = Field(50_000, ge=1000, description="ticks kept while the service is gone, sent later in order; the oldest go")
+    drain_ms: int = Field(2000, ge=0, description="longest that closing takes to send the outcomes that are left")
 
 
 class PatternsConfig(Section):
@@ -191,18 +194,21 @@ class PatternsConfig(Section):
 class BacktestConfig(Section):
     """What a backtest assumes. Costs and the inclusion delay are those of the costs section."""
 
-    capital: float = Field(100_000.0, gt=0, description="at the start, in the token of the routes")
-    step_ms: int = Field(1000, ge=0, description="the bot decides at the ends of steps in which something became known; 0: at each tick")
+    token: str | None = Field(None, min_length=1, description="what routes start and end in; without it the one quote of all pairs")
+    capital: float = Field(100_000.0, gt=0, allow_inf_nan=False, description="at the start, in the token of the routes")
+    step_ms: int = Field(1000, ge=0, description="it decides at the ends of steps in which something became known; 0: at each")
     slippage: Literal["none", "linear", "quadratic", "exact"] = Field("exact", description="price impact; exact: swap mathematics")
     slippage_bps: float = Field(5.0, ge=0, description="linear, quadratic: impact of an amount of one percent of the depth, bps")
-    impact_half_life_s: float = Field(60.0, ge=0, description="exact: time in which half of the bot's own impact on a pool is traded away")
+    impact_half_life_s: float = Field(60.0, ge=0, description="exact: half of the bot's own impact is gone after it; 0: none stays")
     gas: Literal["average", "dynamic"] = Field("dynamic", description="average: mean gas price of the last hour; dynamic: bid and base fee")
-    gas_percentile: float = Field(60.0, ge=0, le=100, description="dynamic: the bid is this percentile of the last 10 minutes' gas prices")
-    priority_gwei: float = Field(1.0, ge=0, description="dynamic: tip on top of the bid, always paid")
-    competitors_per_minute: float = Field(2.0, ge=0, description="rate at which others take an opportunity that pays, per minute of delay")
+    gas_percentile: float = Field(60.0, ge=0, le=100, description="dynamic: percentile of 10 minutes' gas prices that is bid, plus the tip")
+    priority_gwei: float = Field(1.0, ge=0, description="dynamic: tip, paid on top of the price at landing as far as the bid reaches")
+    competitors_per_minute: float = Field(2.0, ge=0, description="rate at which others take what pays, per minute of delay")
     max_open: int = Field(1, ge=1, description="transactions in flight at a time")
-    inventory: float | None = Field(None, gt=0, description="pre-funded quote at each venue; without it routes are atomic")
-    rebalance_cost: float = Field(5.0, ge=0, description="cost of levelling the inventory of two venues, quote")
+    inventory: float | None = Field(None, gt=0, description="quote at each venue, and base lent of that value; without it routes are atomic")
+    rebalance_below: float = Field(0.25, ge=0, lt=0.5, description="inventory: part of it below which two venues are levelled")
+    rebalance_cost: float = Field(5.0, ge=0, description="inventory: cost of levelling two venues, quote")
+    rebalance_s: int = Field(600, ge=0, description="inventory: time that levelling takes, s")
     seed: int = Field(42, ge=0, description="of the competition")
 
 

@@ -1,5 +1,7 @@
 """Backtests: recorded ticks in the order of knowing, decisions on what was known, outcomes from what came after."""
 
+from arbml.backtest.engine import Backtester
+from arbml.backtest.exchange import Fate
 from arbml.backtest.ledger import ATOM, Ledger
 from arbml.backtest.results import BacktestResult, EquityPoint, Trade
 from arbml.backtest.strategy import GrossStrategy, History, Order, RuleStrategy, Strategy, View, Wake
@@ -7,7 +9,9 @@ from arbml.backtest.strategy import GrossStrategy, History, Order, RuleStrategy,
 __all__ = [
     "ATOM",
     "BacktestResult",
+    "Backtester",
     "EquityPoint",
+    "Fate",
     "GrossStrategy",
     "History",
     "Ledger",

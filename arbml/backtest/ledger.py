@@ -74,6 +74,7 @@ class Ledger:
         self._entries: list[Entry] = []
         self._balances: defaultdict[tuple[str, str], int] = defaultdict(int)
         self._equity = 0
+        self._curve: list[tuple[int, int, int]] = []
 
     def book(self, ts_ms: int, request_id: str, kind: str, entries: Mapping[str, int], token: str | None = None) -> None:
         """Book entries of one token (without `token`, that of the routes); those of no atoms are left out.
@@ -93,6 +94,8 @@ class Ledger:
                 self._balances[named, account] += atoms
                 if named == self.token and owned(account):
                     self._equity += atoms
+        if named == self.token:
+            self._curve.append((ts_ms, self._equity, self.balance(IN_FLIGHT)))
 
     def balance(self, account: str, token: str | None = None) -> int:
         """Return what is in an account, atoms."""
@@ -112,6 +115,11 @@ class Ledger:
     def entries(self) -> pd.DataFrame:
         """All entries as booked: ts_ms (UTC ms), request_id, account, kind, token, atoms (int64, or object beyond it)."""
         return pd.DataFrame(self._entries, columns=Entry._fields)
+
+    @property
+    def curve(self) -> list[tuple[int, int, int]]:
+        """After each booking in the token of the routes: its time (UTC ms), equity, and what is in flight, atoms."""
+        return list(self._curve)
 
     def __len__(self) -> int:
         return len(self._entries)
