@@ -8,26 +8,29 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from arbml.bot.advisor import AbsentCode, Advisor, absent
-    from arbml.bot.enhanced import EnhancedOpportunity, enhanced, ranked
+    from arbml.bot.enhanced import EnhancedOpportunity, decided, ranked
     from arbml.bot.ml import MLOrchestrator
+    from arbml.bot.orchestrator import ArbitrageOrchestrator
 
 _HOME = {
     "AbsentCode": "advisor",
     "Advisor": "advisor",
+    "ArbitrageOrchestrator": "orchestrator",
     "EnhancedOpportunity": "enhanced",
     "MLOrchestrator": "ml",
     "absent": "advisor",
-    "enhanced": "enhanced",
+    "decided": "enhanced",
     "ranked": "enhanced",
 }
 
 __all__ = [
     "AbsentCode",
     "Advisor",
+    "ArbitrageOrchestrator",
     "EnhancedOpportunity",
     "MLOrchestrator",
     "absent",
-    "enhanced",
+    "decided",
     "ranked",
 ]
 

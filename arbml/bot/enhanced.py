@@ -36,7 +36,7 @@ class EnhancedOpportunity:
         return self.prediction.reasons[0] if self.prediction is not None and self.prediction.reasons else "rule: nobody was asked"
 
 
-def enhanced(
+def decided(
     opportunity: Opportunity, request_id: str, prediction: Prediction | None, bot: BotConfig, asked: bool = True
 ) -> EnhancedOpportunity:
     """Decide. Pure, and the same in the bot and in the backtest.

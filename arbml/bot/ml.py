@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from arbml.bot.advisor import AbsentCode, absent
 from arbml.bot.asking import ask
-from arbml.bot.enhanced import EnhancedOpportunity, enhanced
+from arbml.bot.enhanced import EnhancedOpportunity, decided
 from arbml.bot.memory import TickMemory
 from arbml.bot.recorder import Recorder
 from arbml.bot.soundness import TickSieve
@@ -148,7 +148,7 @@ class MLOrchestrator:
         """Judge one opportunity, and decide on it by the bot section of the configuration."""
         request_id = request_id or new_request_id()
         prediction = self.enhance_opportunities([opportunity], [request_id])[0]
-        return enhanced(opportunity, request_id, prediction, self._config.bot)
+        return decided(opportunity, request_id, prediction, self._config.bot)
 
     def enhance_opportunities(self, opportunities: Sequence[Opportunity], request_ids: Sequence[str]) -> list[Prediction]:
         """Judge opportunities on one market state; see `Advisor`. Predictions are in the journal before they are told."""

@@ -6,7 +6,19 @@ from dataclasses import replace
 from typing import Any
 
 from arbml.bot.advisor import absent
-from arbml.market import Execution, Opportunity, PoolBook, Prediction, Recommendation, Result, Tick, Variant, find_opportunities
+from arbml.config import CostsConfig
+from arbml.market import (
+    Execution,
+    Opportunity,
+    Pool,
+    PoolBook,
+    Prediction,
+    Recommendation,
+    Result,
+    Tick,
+    Variant,
+    find_opportunities,
+)
 from tests.serving.kit import CONFIG, NOW_MS, PAIR, market
 
 
@@ -72,3 +84,21 @@ class FakeAdvisor:
 
     def close(self) -> None:
         self.closed += 1
+
+
+class TwoVenueFinder:
+    """The finder of one pair over two venues, with the interface of the cycle finder."""
+
+    def __init__(self, costs: CostsConfig = CONFIG.costs) -> None:
+        self._costs = costs
+        self.pools: dict[tuple[str, str], Pool] = {}
+
+    def update(self, pool: Pool) -> None:
+        self.pools[pool.venue, pool.pair] = pool
+
+    def find(
+        self, tokens: Sequence[str], ts_ms: int, start_amount: float | None = None, limit: int = 10, max_age_ms: int | None = None
+    ) -> list[Opportunity]:
+        fresh = [pool for pool in self.pools.values() if max_age_ms is None or pool.ts_ms >= ts_ms - max_age_ms]
+        found = find_opportunities(fresh, self._costs, ts_ms, start_amount)
+        return [one for one in found if one.token in tokens][:limit]
