@@ -205,7 +205,7 @@ class BacktestConfig(Section):
     priority_gwei: float = Field(1.0, ge=0, description="dynamic: tip, paid on top of the price at landing as far as the bid reaches")
     competitors_per_minute: float = Field(2.0, ge=0, description="rate at which others take what pays, per minute of delay")
     max_open: int = Field(1, ge=1, description="transactions in flight at a time")
-    inventory: float | None = Field(None, gt=0, description="quote at each venue, and base lent of that value; without it routes are atomic")
+    inventory: float | None = Field(None, gt=0, description="quote at each venue, and base lent of that value; empty: routes are atomic")
     rebalance_below: float = Field(0.25, ge=0, lt=0.5, description="inventory: part of it below which two venues are levelled")
     rebalance_cost: float = Field(5.0, ge=0, description="inventory: cost of levelling two venues, quote")
     rebalance_s: int = Field(600, ge=0, description="inventory: time that levelling takes, s")

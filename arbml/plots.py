@@ -30,14 +30,13 @@ SMALLEST_BPS = 1e-3   # of a volatility on a log axis, which has no zero
 HEADLINE = {"lstm": "pinball loss", "scorer": "Brier score", "volatility": "QLIKE"}
 
 
-def plot_evaluation(evaluation: Evaluation, folder: Path, model: Any = None, threshold: float = 0.7) -> list[Path]:
+def plot_evaluation(evaluation: Evaluation, folder: Path, model: Any = None) -> list[Path]:
     """Draw every figure of a kind of model into `folder`.
 
     Args:
         evaluation: of that model.
         folder: made if it is not there.
         model: drawn too are its `feature_importance()` and its loss per epoch, `history`, if it has them.
-        threshold: at which the confusion table of a scorer is cut.
 
     Returns:
         The PNG files, in the order in which one would look at them.
@@ -49,7 +48,7 @@ def plot_evaluation(evaluation: Evaluation, folder: Path, model: Any = None, thr
         drawn["calibration"] = lambda figure: _interval_calibration(figure, evaluation)
     elif evaluation.kind == "scorer":
         drawn["reliability"] = lambda figure: _reliability(figure, evaluation)
-        drawn["confusion"] = lambda figure: _confusion(figure, evaluation, threshold)
+        drawn["confusion"] = lambda figure: _confusion(figure, evaluation)
     else:
         drawn["forecast"] = lambda figure: _volatility(figure, evaluation)
         drawn["calibration"] = lambda figure: _variance_calibration(figure, evaluation)
@@ -214,8 +213,8 @@ def _wilson(share: NDArray[np.float64], n: NDArray[np.int64]) -> tuple[NDArray[n
     return np.minimum((centre - spread) / scale, share), np.maximum((centre + spread) / scale, share)
 
 
-def _confusion(figure: "Figure", evaluation: Evaluation, threshold: float) -> None:
-    axes = _axes(figure, f"confusion at the threshold {threshold:g}", evaluation)
+def _confusion(figure: "Figure", evaluation: Evaluation, threshold: float = 0.5) -> None:
+    axes = _axes(figure, "confusion: what was thought more likely, and what happened", evaluation)
     axes.grid(visible=False)
     called, success = evaluation.prediction >= threshold, evaluation.y[:, 0] > 0.5
     counts = np.array([[np.sum(~success & ~called), np.sum(~success & called)], [np.sum(success & ~called), np.sum(success & called)]])
@@ -225,9 +224,9 @@ def _confusion(figure: "Figure", evaluation: Evaluation, threshold: float) -> No
         for j in range(2):
             text = f"{counts[i, j]} rows\n{counts[i, j] / of_outcome:.1%} of this outcome"
             axes.text(j, i, text, ha="center", va="center", fontsize=12)
-    axes.set_xticks([0, 1], [f"p < {threshold:g}: left alone", f"p >= {threshold:g}: sent"])
+    axes.set_xticks([0, 1], [f"p < {threshold:g}: no success", f"p >= {threshold:g}: success"])
     axes.set_yticks([0, 1], ["did not succeed", "succeeded"], rotation=90, va="center")
-    axes.set_xlabel("what the threshold decides")
+    axes.set_xlabel("what the model thinks more likely (whether to send depends on what is at stake, too)")
     axes.set_ylabel("what happened")
 
 

@@ -84,7 +84,7 @@ def train(
             model.save(scratch / "model")
             baseline.save(scratch / "baseline")
             _log(run, evaluation, dataset, folds[-1], notes, scratch)
-            plots = plot_evaluation(evaluation, scratch / "plots", model, config.scorer.confidence_threshold)
+            plots = plot_evaluation(evaluation, scratch / "plots", model)
             run.log_files(plots, "plots")
             report("register", 0.95)
             number = run.register(scratch / "model", _example(dataset, folds[-1]))

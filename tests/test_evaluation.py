@@ -110,17 +110,16 @@ def test_a_direction_within_the_costs_is_not_called() -> None:
 
 def test_score_metrics_known_answers() -> None:
     success, p = np.array([0, 0, 1, 1.0]), np.array([0.1, 0.8, 0.75, 0.9])
-    metrics = score_metrics(success, p, threshold=0.75)
+    metrics = score_metrics(success, p)
     assert metrics["brier"] == pytest.approx((0.01 + 0.64 + 0.0625 + 0.01) / 4)
     assert metrics["log_loss"] == pytest.approx(-np.log([0.9, 0.2, 0.75, 0.9]).mean())
     assert metrics["auc"] == 0.75
-    assert (metrics["above_threshold"], metrics["precision_at_threshold"], metrics["recall_at_threshold"]) == (3, 2 / 3, 1.0)
     assert metrics["base_rate"] == 0.5
 
 
 def test_what_cannot_be_computed_is_left_out() -> None:
     metrics = score_metrics(np.zeros(5), np.full(5, 0.1))
-    assert not {"auc", "precision_at_threshold", "recall_at_threshold"} & set(metrics)
+    assert "auc" not in metrics
     assert all(map(math.isfinite, metrics.values()))
     still = variance_metrics(np.zeros(5), np.full(5, 1e-9))
     assert set(still) == {"qlike"}
@@ -155,6 +154,10 @@ def test_profit_known_answers() -> None:
     assert (metrics["acted"], metrics["expected_profit"], metrics["realised_profit"]) == (2, pytest.approx(15.2), 8.0)
     recorded = profit_metrics(success, p, net, revert, 0.7, recorded=np.array([np.nan, -3.0, np.nan, np.nan]))
     assert recorded["realised_profit"] == 7.0
+    assert (metrics["rule_profit"], metrics["acted_success"]) == (18.0, 0.5)
+    sure = profit_metrics(success, p, net, revert, 0.7, error=0.01)
+    assert sure["acted"] == 3, "with a small error, 0.2 is clearly above the break-even of 2 / 12"
+    assert "acted_success" not in profit_metrics(success, p, -np.abs(net), revert)
 
 
 def test_expected_profit_of_calibrated_probabilities_is_realised() -> None:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from arbml.config import BotConfig
 from arbml.market import Opportunity, Prediction, Recommendation, Variant
+from arbml.models.ensemble import abstained
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,8 +28,8 @@ class EnhancedOpportunity:
 
     @property
     def by_model(self) -> bool:
-        """True where a promoted model judged it."""
-        return self.prediction is not None and self.prediction.variant is not Variant.BASELINE
+        """True where a promoted model judged it, and did not abstain."""
+        return self.prediction is not None and _judged(self.prediction)
 
     @property
     def why(self) -> str:
@@ -44,15 +45,20 @@ def decided(
     `bot.min_profit` is a floor that nobody lowers: what the finder expects to give no more is never sent. Above it
     - a model judged: its recommendation counts;
     - nobody was to be asked (`asked` false): it is sent;
-    - somebody was, but no model answered (`prediction` is that of a baseline): `bot.without_ml` says.
+    - somebody was, but no model judged (`prediction` is that of a baseline, or of a model that abstains because it cannot
+      know): `bot.without_ml` says. A model that never saw such a market has no more authority to stop the bot than to send.
     """
     pays = opportunity.net_profit > bot.min_profit
-    if prediction is not None and prediction.variant is not Variant.BASELINE:
+    if prediction is not None and _judged(prediction):
         execute = prediction.recommendation is Recommendation.EXECUTE
         return EnhancedOpportunity(request_id, opportunity, prediction, pays and execute, prediction.expected_profit)
     by_rule = not asked or bot.without_ml == "rule"
     value = opportunity.net_profit if by_rule or prediction is None else prediction.expected_profit
     return EnhancedOpportunity(request_id, opportunity, prediction, pays and by_rule, value)
+
+
+def _judged(prediction: Prediction) -> bool:
+    return prediction.variant is not Variant.BASELINE and not abstained(prediction.reasons)
 
 
 def ranked(found: Iterable[EnhancedOpportunity]) -> list[EnhancedOpportunity]:

@@ -7,13 +7,14 @@ from numpy.typing import NDArray
 
 from arbml.evaluation.calibration import coverage, reliability
 from arbml.evaluation.losses import BPS, QUANTILES, TINY_VARIANCE, brier, pinball, qlike
+from arbml.models.ensemble import DEFAULT_ERROR, confidence_to_pay
 
 Floats = NDArray[np.float64]
 Metrics = dict[str, float]
 
 UNITS = {
     "acted": "opportunities",
-    "above_threshold": "opportunities",
+    "acted_success": "share",
     "auc": "share",
     "base_rate": "share",
     "bias": "ratio",
@@ -26,11 +27,10 @@ UNITS = {
     "log_correlation": "",
     "log_loss": "nats",
     "log_mse": "log variance^2",
-    "precision_at_threshold": "share",
     "profit_bias": "quote",
     "qlike": "nats",
     "realised_profit": "quote",
-    "recall_at_threshold": "share",
+    "rule_profit": "quote",
 }
 
 
@@ -89,33 +89,25 @@ def _after_costs(y: Floats, median: Floats, cost_bps: float) -> Metrics:
     }
 
 
-def score_metrics(success: Floats, probability: Floats, threshold: float = 0.7) -> Metrics:
+def score_metrics(success: Floats, probability: Floats) -> Metrics:
     """Return the metrics of success probabilities.
 
     Args:
         success: (n,) 0 or 1. probability: (n,) in [0, 1].
-        threshold: probability from which the bot would act.
 
     Returns:
-        brier, log_loss, ece (expected calibration error), base_rate, auc (left out when all rows have one outcome),
-        above_threshold (rows), and if there are such rows, precision_at_threshold and recall_at_threshold.
+        brier, log_loss, ece (expected calibration error), base_rate, auc (left out when all rows have one outcome).
     """
     p = np.asarray(probability, np.float64)
     certain = np.clip(p, 1e-6, 1.0 - 1e-6)  # one certain mistake must not make the mean infinite
-    above = p >= threshold
     metrics: Metrics = {
         "brier": float(brier(success, p).mean()),
         "log_loss": float(-np.mean(success * np.log(certain) + (1.0 - success) * np.log1p(-certain))),
         "ece": reliability(success, p).error,
         "base_rate": float(np.mean(success)),
-        "above_threshold": float(above.sum()),
     }
     if 0 < success.sum() < success.size:
         metrics["auc"] = auc(success, p)
-    if above.any():
-        metrics["precision_at_threshold"] = float(success[above].mean())
-        if success.sum() > 0:
-            metrics["recall_at_threshold"] = float(success[above].sum() / success.sum())
     return metrics
 
 
@@ -149,27 +141,33 @@ def profit_metrics(
     revert_cost: Floats,
     threshold: float = 0.7,
     recorded: Floats | None = None,
+    error: float = DEFAULT_ERROR,
 ) -> Metrics:
     """Return what acting on the probabilities was expected to give and what it gave, in the quote token.
 
-    The bot acts where the probability reaches `threshold` and the expected profit is positive. Where no profit was
-    recorded (NaN), a success gives the net profit found at the time of the decision and anything else costs the revert.
+    The bot acts where it is at least `threshold` sure that sending pays (`models.ensemble.confidence_to_pay`) and the expected
+    profit is positive; the rule that it must beat sends whatever has a positive net profit. Where no profit was recorded
+    (NaN), a success gives the net profit found at the time of the decision and anything else costs the revert.
 
     Returns:
-        acted (opportunities), expected_profit and realised_profit (sums over those), profit_bias (mean of expected -
+        acted (opportunities), acted_success (their share of successes, left out without any), expected_profit and
+        realised_profit (sums over those), rule_profit (what the rule realised), profit_bias (mean of expected -
         realised over all opportunities: 0 for calibrated probabilities).
     """
     expected = expected_profit(probability, net_profit, revert_cost)
     realised = expected_profit(success, net_profit, revert_cost)
     if recorded is not None:
         realised = np.where(np.isfinite(recorded), recorded, realised)
-    acted = (probability >= threshold) & (expected > 0)
-    return {
+    rows = zip(probability.tolist(), net_profit.tolist(), revert_cost.tolist(), strict=True)
+    acted = (np.array([confidence_to_pay(*row, error) for row in rows]) >= threshold) & (expected > 0)
+    metrics = {
         "acted": float(acted.sum()),
         "expected_profit": float(expected[acted].sum()),
         "realised_profit": float(realised[acted].sum()),
+        "rule_profit": float(realised[net_profit > 0].sum()),
         "profit_bias": float(np.mean(expected - realised)),
     }
+    return metrics | ({"acted_success": float(success[acted].mean())} if acted.any() else {})
 
 
 def variance_metrics(variance: Floats, forecast: Floats, interval: Floats | None = None) -> Metrics:

@@ -11,6 +11,7 @@ from arbml.evaluation.bootstrap import Interval, overlap_rows, paired_difference
 from arbml.evaluation.losses import QUANTILES, first_target, loss
 from arbml.evaluation.metrics import Metrics, price_metrics, profit_metrics, score_metrics, variance_metrics
 from arbml.evaluation.results import EvaluatedFold, TestBlock
+from arbml.models.ensemble import DEFAULT_ERROR
 
 if TYPE_CHECKING:
     from arbml.dataset import Dataset, Fold
@@ -42,12 +43,12 @@ def evaluate_fold(
         number: of the fold, from 1.
         quantiles: levels of the price forecasts.
         cost_bps: of entering and leaving, bps; a price forecast calls a direction only beyond it.
-        threshold: success probability from which the bot would act.
+        threshold: confidence that sending pays from which the bot would act.
     """
     test = dataset.take(fold.test)
     answers = [predict_test(each, dataset, fold) for each in (model, baseline)]
     measured = [
-        _metrics(kind, test, answer, _interval(each, dataset, fold), quantiles, cost_bps, threshold)
+        _metrics(kind, test, answer, _interval(each, dataset, fold), quantiles, cost_bps, threshold, _error(each))
         for each, answer in zip((model, baseline), answers, strict=True)
     ]
     rows = TestBlock(
@@ -133,19 +134,26 @@ def _constant(kind: str, y: Floats, n: int, quantiles: tuple[float, ...]) -> Flo
 
 def _metrics(
     kind: str, test: "Dataset", answer: Floats, interval: Floats | None, quantiles: tuple[float, ...], cost_bps: float, threshold: float,
+    error: float,
 ) -> Metrics:
     if kind == "lstm":
         return price_metrics(test.y, answer, tuple(f"{h}s" for h in test.horizons_s), quantiles, cost_bps)
     if kind == "volatility":
         return variance_metrics(first_target(test.y), answer, interval)
     success = first_target(test.y)
-    metrics = score_metrics(success, answer, threshold)
+    metrics = score_metrics(success, answer)
     if test.economics is not None:
         columns = {name: test.economics[name].to_numpy(np.float64) for name in test.economics.columns}
         metrics |= profit_metrics(
-            success, answer, columns["net_profit"], columns["revert_cost"], threshold, recorded=columns.get("profit"),
+            success, answer, columns["net_profit"], columns["revert_cost"], threshold, recorded=columns.get("profit"), error=error,
         )
     return metrics
+
+
+def _error(model: "ServingModel") -> float:
+    """Return the standard error of a scorer's probabilities, where it knows it."""
+    params = model.meta.params if model.kind == "scorer" else {}
+    return float(params.get("probability_error", DEFAULT_ERROR))
 
 
 def _interval(model: "ServingModel", dataset: "Dataset", fold: "Fold") -> Floats | None:

@@ -26,7 +26,7 @@ float32 (n, H*3) or (n, H, 3), scaled quantiles; `arbml.models.quantiles.finish`
                                                                                sides of the interval are stretched
 
 `params` of OpportunityScorer (beside it: `model.onnx`, input float32 (n, features kept), output "probabilities" (n, 2)):
-scaler, calibration (Calibration.to_dict()), threshold, importance {name: share}.
+scaler, calibration (Calibration.to_dict()), probability_error (standard error), importance {name: share}.
 
 `params` of VolatilityPredictor: step_s, window_s, streams {stream: {garch: GarchParams.to_dict(), state: {ts_ms, variance} at
 the end of the training, intervals: RatioIntervals.to_dict(), residuals, why}}, default {garch, intervals} for a stream

@@ -7,6 +7,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 LOGIT_CLIP = 1e-6  # votes of exactly 0 or 1 have no logit
+MIN_ERROR = 0.02    # of a probability; nothing is known better than that a day later
+ERROR_ROWS = 50     # rows of one block at least
+ERROR_BLOCKS = 10   # blocks at most
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,3 +60,24 @@ def logit(votes: NDArray[np.float64]) -> NDArray[np.float64]:
     clipped = np.clip(votes, LOGIT_CLIP, 1 - LOGIT_CLIP)
     odds: NDArray[np.float64] = np.log(clipped) - np.log1p(-clipped)
     return odds
+
+
+def probability_error(probability: NDArray[np.float64], success: NDArray[Any]) -> float:
+    """Return the standard error of calibrated probabilities: how far they are off, on average, for a while.
+
+    The root mean square, over blocks of neighbouring rows, of the mean of (success - probability): chance and the changes
+    of the market that calibration on the whole slice averages out. Not below MIN_ERROR.
+
+    Args:
+        probability: (n,) of rows in time order that the forest has not learned from.
+        success: (n,) 0 or 1.
+
+    >>> calm = np.tile([0.0, 1.0], 250)
+    >>> probability_error(np.full(500, 0.5), calm)
+    0.02
+    >>> probability_error(np.full(500, 0.5), np.sort(calm))
+    0.5
+    """
+    blocks = int(np.clip(len(success) // ERROR_ROWS, 1, ERROR_BLOCKS))
+    missed = [float(part.mean()) for part in np.array_split(success - probability, blocks)]
+    return max(MIN_ERROR, float(np.sqrt(np.mean(np.square(missed)))))

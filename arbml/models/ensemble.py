@@ -1,12 +1,15 @@
 """The decision: what an opportunity is worth after everything it may cost, and whether to send it.
 
-    expected_profit = p * net_profit - (1 - p) * revert_cost             in the opportunity's token
-    confidence      = p * quality * 0.5^(abstain reasons) * (0.5 if baseline)   in [0, 1]
+    expected_profit = p * net_profit - (1 - p) * revert_cost                       in the opportunity's token
+    break-even      = revert_cost / (net_profit + revert_cost)                     the p at which that is nothing
+    confidence      = Phi((p - break-even) / e) * quality * 0.5^(abstain reasons) * (0.5 if baseline)   in [0, 1]
 
-`p` is the calibrated probability of success; `quality` in [0, 1] is the share of the inputs that the models could use.
-Price and volatility forecasts explain, they do not decide: what they mean for success is already in `p`.
+`p` is the calibrated probability of success and `e` its standard error, measured on rows that the model had not learned
+from; so the confidence is how sure we are that sending pays. A threshold on `p` itself would be blind to what is at stake: an attempt
+that gains 30 and reverts for 3 pays from p = 0.09 on, and one that gains 1 only from 0.75. `quality` in [0, 1] is the share of
+the inputs that the models could use. Price and volatility forecasts explain, they do not decide.
 
-EXECUTE  p >= threshold, expected_profit > 0, no reason to abstain, and a model (not the baseline) answered
+EXECUTE  confidence >= threshold, expected_profit > 0, no reason to abstain, and a model (not the baseline) answered
 QUEUE    expected_profit > 0, but one of the others fails: worth another look on the next tick
 SKIP     otherwise
 """
@@ -19,6 +22,7 @@ from enum import StrEnum
 from arbml.config import ScorerConfig
 from arbml.market import Opportunity, PriceForecast, Recommendation, Variant, VolatilityForecast
 
+DEFAULT_ERROR = 0.1  # of a probability whose error nobody measured
 DOUBT = 0.5  # factor on the confidence for each reason to abstain, and for an answer of the baseline
 
 
@@ -37,7 +41,7 @@ class ReasonCode(StrEnum):
     INPUT_RANGE = "input_out_of_range"         # features lie outside of what the training saw
     # reasons of the decision itself
     BASELINE = "baseline"                      # the baseline answered: it never sends on its own authority
-    LOW_PROBABILITY = "low_probability"        # p is below the threshold
+    LOW_CONFIDENCE = "low_confidence"          # not sure enough that sending pays
     EXPECTED_LOSS = "expected_loss"            # not worth sending after fees, gas and reverts
     PROFITABLE = "profitable"                  # all conditions to EXECUTE hold
     # explanations without effect
@@ -51,6 +55,9 @@ class ReasonCode(StrEnum):
         'model_stale: scorer is 400 h old, limit 336 h'
         """
         return f"{self.value}: {detail}"
+
+
+_JUDGED = (ReasonCode.LOW_CONFIDENCE, ReasonCode.EXPECTED_LOSS, ReasonCode.PROFITABLE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +84,7 @@ def decide(
     *,
     scorer: ScorerConfig,
     variant: Variant,
+    probability_error: float = DEFAULT_ERROR,
     abstain: Sequence[str] = (),
     quality: float = 1.0,
 ) -> EnsembleDecision:
@@ -88,6 +96,7 @@ def decide(
         price_forecasts, volatility: for the explanation only; may be empty.
         scorer: brings the threshold.
         variant: who answered.
+        probability_error: standard error of the probability.
         abstain: reasons not to act, "code: detail" (ReasonCode.reason).
         quality: share of the inputs that could be used, in [0, 1].
     """
@@ -98,8 +107,9 @@ def decide(
         p = 0.0
     expected = p * opportunity.net_profit - (1 - p) * opportunity.revert_cost
     doubts = len(reasons) + (variant is Variant.BASELINE)
-    confidence = p * min(max(quality, 0.0), 1.0) * DOUBT**doubts if math.isfinite(quality) else 0.0
-    against = reasons + _objections(p, expected, opportunity, scorer, variant)
+    paying = confidence_to_pay(p, opportunity.net_profit, opportunity.revert_cost, probability_error)
+    confidence = paying * min(max(quality, 0.0), 1.0) * DOUBT**doubts if math.isfinite(quality) else 0.0
+    against = reasons + _objections(p, expected, confidence, opportunity, scorer, variant)
     if not against:
         recommendation = Recommendation.EXECUTE
         against = [ReasonCode.PROFITABLE.reason(f"expected {expected:.6g} {opportunity.token}, success {p:.3f}")]
@@ -109,15 +119,50 @@ def decide(
     return EnsembleDecision(expected, confidence, recommendation, explained)
 
 
-def _objections(p: float, expected: float, opportunity: Opportunity, scorer: ScorerConfig, variant: Variant) -> list[str]:
+def abstained(reasons: Sequence[str]) -> bool:
+    """Return whether whoever answered says that it cannot judge: the first reason is then one to abstain.
+
+    >>> abstained(["input_out_of_range: atr outside of what the training saw", "low_confidence: 0.2 ..."]), abstained(["profitable: ..."])
+    (True, False)
+    """
+    code = reasons[0].partition(":")[0] if reasons else ""
+    return code not in {one.value for one in _JUDGED}
+
+
+def confidence_to_pay(probability: float, net_profit: float, revert_cost: float, error: float = DEFAULT_ERROR) -> float:
+    """Return how sure we are, in [0, 1], that sending has a positive expectation, if the probability errs normally.
+
+    Args:
+        probability: of success, in [0, 1].
+        net_profit: of a success; revert_cost: of anything else; both in one token.
+        error: standard error of the probability; 0 means that it is certain.
+
+    >>> [round(confidence_to_pay(0.5, net, 3.0, 0.1), 3) for net in (30.0, 3.5, 3.0, 2.0, -1.0)]
+    [1.0, 0.65, 0.5, 0.159, 0.0]
+    >>> [confidence_to_pay(p, 3.0, 3.0, 0.0) for p in (0.49, 0.51)]
+    [0.0, 1.0]
+    """
+    at_stake = net_profit + revert_cost
+    if not (at_stake > 0 and math.isfinite(at_stake)) or net_profit <= 0:  # also where something is NaN
+        return 0.0
+    margin = probability - revert_cost / at_stake
+    if not error > 0:
+        return 1.0 if margin > 0 else 0.0
+    return 0.5 * math.erfc(-margin / error * math.sqrt(0.5))
+
+
+def _objections(
+    p: float, expected: float, confidence: float, opportunity: Opportunity, scorer: ScorerConfig, variant: Variant
+) -> list[str]:
     against = []
     if variant is Variant.BASELINE:
         against.append(ReasonCode.BASELINE.reason("no promoted model answered"))
     if not expected > 0:  # also where it is NaN
         sum_of = f"{p:.3f} x {opportunity.net_profit:.6g} - {1 - p:.3f} x {opportunity.revert_cost:.6g}"
         against.append(ReasonCode.EXPECTED_LOSS.reason(f"{sum_of} = {expected:.6g} {opportunity.token}"))
-    if p < scorer.confidence_threshold:
-        against.append(ReasonCode.LOW_PROBABILITY.reason(f"{p:.3f} is below {scorer.confidence_threshold:g}"))
+    if confidence < scorer.confidence_threshold:
+        text = f"{confidence:.3f} sure that it pays, {scorer.confidence_threshold:g} is asked for"
+        against.append(ReasonCode.LOW_CONFIDENCE.reason(text))
     return against
 
 

@@ -11,6 +11,7 @@ from arbml.models.bars import steps_between
 from arbml.models.base import ONNX, ModelMeta, ServingModel, check_features, read_file, read_meta
 from arbml.models.baseline import BaseRate, RealizedVolatility, ZeroChange
 from arbml.models.calibration import Calibration
+from arbml.models.ensemble import DEFAULT_ERROR
 from arbml.models.garch import GarchParams
 from arbml.models.intervals import RatioIntervals
 from arbml.models.live import LiveVolatility
@@ -108,6 +109,11 @@ class SuccessScorer:
     def meta(self) -> ModelMeta:
         """What is known of the model."""
         return self._meta
+
+    @property
+    def probability_error(self) -> float:
+        """Standard error of a probability, as measured on rows that the forest had not learned from."""
+        return float(self._meta.params.get("probability_error", DEFAULT_ERROR))
 
     def predict_proba(self, X: Floats) -> Floats:
         """Return (n,) probabilities for rows (n, f), all columns of the training in their order, NaN where not known."""

@@ -14,18 +14,20 @@ RANGE_MARGIN = 0.5  # of the range, on each side: with dozens of features, a bar
 CLOCK_ROWS = 50
 CLOCK_TAILS = (0.01, 0.99)
 CLOCK_RANGES = 4  # two cycles, each up and down: below, an hour of the day has not come back often enough to mean anything
+RARELY_UNKNOWN = 0.005  # share of the training: below it, the model has hardly learned what to make of a gap
 ABSURD = 1e100  # nothing measured is that large, and its square overflows
 NORMAL_IQR = 1.349  # interquartile range of a standard normal
 
 
 @dataclass(frozen=True, slots=True)
 class ColumnScale:
-    """One column in its own unit: out = (x - median) / scale; training values lie in [low, high]."""
+    """One column in its own unit: out = (x - median) / scale; training values lie in [low, high], a share was unknown."""
 
     median: float
     scale: float
     low: float
     high: float
+    unknown: float = 0.0
 
 
 class InputScaler:
@@ -57,6 +59,7 @@ class InputScaler:
         self._scale = np.array([s.scale for s in scales])
         self._low = np.array([s.low for s in scales])
         self._high = np.array([s.high for s in scales])
+        self._expected = np.array([s.unknown < RARELY_UNKNOWN for s in scales])
 
     @classmethod
     def fit(cls, X: NDArray[np.float64], names: Sequence[str], clip: float = 8.0) -> Self:
@@ -81,7 +84,7 @@ class InputScaler:
             elif _is_clock(values):
                 dropped[name] = "a clock: it tells early from late"
             else:
-                columns[name] = _column_scale(values)
+                columns[name] = _column_scale(values, 1.0 - len(values) / len(X))
         if not columns:
             raise NotEnoughData(f"input columns that vary, of {len(names)}", 0, 1, "check the features of this period")
         return cls(names, columns, dropped, clip)
@@ -100,8 +103,11 @@ class InputScaler:
         return np.where(np.isfinite(values), z, 0.0).astype(np.float32)
 
     def missing(self, x: NDArray[np.float64]) -> tuple[str, ...]:
-        """Return the kept columns that are not known in one row (f,)."""
-        bad = ~np.isfinite(np.asarray(x, dtype=np.float64)[self._index])
+        """Return the kept columns that are not known in one row (f,), though (nearly) all rows of the training knew them.
+
+        A gap that the training had too, such as the ratio of two dispersions while the price stands still, is nothing new.
+        """
+        bad = ~np.isfinite(np.asarray(x, dtype=np.float64)[self._index]) & self._expected
         return tuple(self.kept[i] for i in np.flatnonzero(bad))
 
     def out_of_range(self, x: NDArray[np.float64]) -> tuple[str, ...]:
@@ -146,10 +152,10 @@ def _is_clock(values: NDArray[np.float64]) -> bool:
     return bool(way < CLOCK_RANGES * (high - low))
 
 
-def _column_scale(values: NDArray[np.float64]) -> ColumnScale:
+def _column_scale(values: NDArray[np.float64], unknown: float) -> ColumnScale:
     """Scale by the interquartile range; by the standard deviation where more than half of the values are equal."""
     q1, median, q3 = np.quantile(values, [0.25, 0.5, 0.75])
     scale = float((q3 - q1) / NORMAL_IQR) or float(values.std()) or 1.0
     low, high = np.quantile(values, RANGE_QUANTILES)
     margin = RANGE_MARGIN * max(float(high - low), scale)
-    return ColumnScale(float(median), scale, float(low) - margin, float(high) + margin)
+    return ColumnScale(float(median), scale, float(low) - margin, float(high) + margin, unknown)

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from arbml.config import ScorerConfig, TrainingConfig
 from arbml.errors import NotEnoughData, NotFitted, TrainingDiverged
 from arbml.models.base import MAX_ONNX_DIFFERENCE, ONNX, ModelMeta, describe, writing
-from arbml.models.calibration import Calibration, logit
+from arbml.models.calibration import Calibration, logit, probability_error
 from arbml.models.runtime import SuccessScorer
 from arbml.models.scaler import InputScaler
 
@@ -58,7 +58,7 @@ class OpportunityScorer:
         forest = _grow(X, y, self._scorer, self._training)
         onnx_forest = _export(forest, X.shape[1])
         importance = dict(zip(scaler.kept, map(float, forest.feature_importances_), strict=True))
-        params = {"scaler": scaler.to_dict(), "threshold": self._scorer.confidence_threshold, "importance": importance}
+        params: dict[str, Any] = {"scaler": scaler.to_dict(), "importance": importance}
         meta = describe("OpportunityScorer", train, validation, seed=self._training.seed, params=params)
 
         raw = SuccessScorer(meta, onnx_forest, calibrated=False)
@@ -70,8 +70,11 @@ class OpportunityScorer:
                 f"limit {MAX_ONNX_DIFFERENCE:g}; check the versions of skl2onnx and scikit-learn"
             )
         calibration = _calibrate(votes, _labels(validation), self._training.seed)
-        notes = (*_dropped_note(scaler), f"calibrated by {calibration.method} on {calibration.n} later rows")
+        error = probability_error(calibration.apply(votes), _labels(validation))
+        measured = f"calibrated by {calibration.method} on {calibration.n} later rows, standard error {error:.3f}"
+        notes = (*_dropped_note(scaler), measured)
         params["calibration"] = calibration.to_dict()
+        params["probability_error"] = error
         meta = dataclasses.replace(meta, onnx_max_difference=difference, notes=notes, params=params)
         self._served, self._onnx = SuccessScorer(meta, onnx_forest), onnx_forest
 

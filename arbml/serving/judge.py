@@ -153,6 +153,7 @@ class Judge:
             forecasts.volatility,
             scorer=self._config.scorer,
             variant=variant,
+            probability_error=scores.error,
             abstain=(*question.quality.abstain, *((scores.reason,) if scores.reason else ())),
             quality=question.quality.share,
         )

@@ -13,7 +13,7 @@ from arbml.config import Config
 from arbml.features.state import FeatureVector
 from arbml.market import PriceForecast, VolatilityForecast
 from arbml.models.base import ServingModel
-from arbml.models.ensemble import ReasonCode
+from arbml.models.ensemble import DEFAULT_ERROR, ReasonCode
 from arbml.serving.bundle import KINDS, Entry
 
 log = logging.getLogger(__name__)
@@ -26,11 +26,12 @@ NOT_WARM = "not_warm"  # a reason beside those of ReasonCode: too few ticks of t
 
 @dataclass(frozen=True, slots=True)
 class Scores:
-    """Success probabilities (n,), whether the model gave them, and why not if it did not."""
+    """Success probabilities (n,), whether the model gave them, why not if it did not, and their standard error."""
 
     probability: Floats
     by_model: bool
     reason: str = ""
+    error: float = DEFAULT_ERROR
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +102,7 @@ class Panel:
             try:
                 probability = model.predict_proba(X)
                 if np.isfinite(probability).all():
-                    return Scores(probability, by_model=True)
+                    return Scores(probability, by_model=True, error=model.probability_error)
                 reason = ReasonCode.MODEL_FAILED.reason("scorer gave no finite number")
             except Exception as error:  # whatever a runtime raises, the bot gets an answer
                 reason = self._failed("scorer", error)

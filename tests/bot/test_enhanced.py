@@ -58,6 +58,16 @@ def test_absent_is_never_executed_unless_the_rule_says_so(code: AbsentCode) -> N
     assert decided(OPPORTUNITY, "r1", prediction, BotConfig(without_ml="rule")).execute
 
 
+@pytest.mark.parametrize("code", ["input_out_of_range", "not_warm", "model_stale", "not_recorded"])
+def test_a_model_that_abstains_neither_sends_nor_stops(code: str) -> None:
+    prediction = replace(says(Recommendation.QUEUE), reasons=(f"{code}: why", "low_confidence: 0.1"))
+    assert not decided(OPPORTUNITY, "r1", prediction, BotConfig(without_ml="hold")).execute
+    found = decided(OPPORTUNITY, "r1", prediction, BotConfig(without_ml="rule"))
+    assert (found.execute, found.by_model, found.value) == (True, False, NET)
+    vetoed = replace(prediction, reasons=("low_confidence: 0.1", f"{code}: a note on another model"))
+    assert not decided(OPPORTUNITY, "r1", vetoed, BotConfig(without_ml="rule")).execute
+
+
 def test_a_net_profit_that_is_none_is_never_sent() -> None:
     for net_profit in (math.nan, -math.inf, 0.0):
         nothing = replace(OPPORTUNITY, net_profit=net_profit)

@@ -114,3 +114,18 @@ def test_a_clock_is_no_feature(hours: int, kept: list[str]) -> None:
     scaler = InputScaler.fit(np.stack(list(columns.values()), axis=1), list(columns))
     assert list(scaler.kept) == kept
     assert scaler.dropped["day"].startswith("a clock")
+
+
+def test_a_gap_that_the_training_knew_is_nothing_new() -> None:
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(1000, 2))
+    X[:50, 0] = np.nan
+    X[:2, 1] = np.nan
+    scaler = InputScaler.fit(X, ["sometimes", "nearly always"])
+    assert scaler.missing(np.array([np.nan, np.nan])) == ("nearly always",)
+    again = InputScaler.from_dict(scaler.to_dict())
+    assert again.missing(np.array([np.nan, np.nan])) == ("nearly always",)
+    old = scaler.to_dict()
+    for column in old["columns"].values():
+        del column["unknown"]
+    assert InputScaler.from_dict(old).missing(np.array([np.nan, 0.0])) == ("sometimes",), "as saved before it was counted"

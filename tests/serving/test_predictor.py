@@ -9,6 +9,7 @@ from arbml.clock import ReplayClock
 from arbml.errors import InvalidRequest, RequestConflict
 from arbml.market import Recommendation, Variant
 from arbml.models import SuccessScorer
+from arbml.models.ensemble import confidence_to_pay
 from arbml.serving import Bundle, Journal, Ledger, ObserveRequest, Predictor
 from arbml.serving.answers import PredictionAnswer, prediction_answer
 from arbml.serving.requests import parse
@@ -121,10 +122,12 @@ def test_few_ticks_are_not_warm(kit: Kit) -> None:
 
 def test_inputs_that_the_training_never_saw_make_it_abstain(kit: Kit) -> None:
     bundle = kit.bundle(models={"scorer": save_scorer(kit.root / "narrow", high=20.0)})
-    prediction = kit.predictor(bundle).predict(ask()).prediction
+    record = kit.predictor(bundle).predict(ask())
+    prediction, opportunity = record.prediction, record.opportunity
     assert prediction.reasons[0] == "input_out_of_range: route_edge_bps, route_net_bps outside of what the training saw"
     assert prediction.recommendation is Recommendation.QUEUE
-    assert prediction.confidence == pytest.approx(prediction.success_probability / 3 * 0.5)
+    sure = confidence_to_pay(prediction.success_probability, opportunity.net_profit, opportunity.revert_cost)
+    assert prediction.confidence == pytest.approx(sure / 3 * 0.5), "one of three inputs could be used, and one reason to abstain"
 
 
 def test_an_unobserved_venue_needs_its_price_and_is_not_judged_by_the_model(kit: Kit) -> None:
