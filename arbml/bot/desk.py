@@ -99,7 +99,6 @@ class Desk:
             return self._absents(opportunities, request_ids, why, started_s)
         question = _Question(opportunities, request_ids)
         if self._thread is None:
-            self._show_all()
             self._answer(question)
             return question.answers
         with self._wake:
@@ -166,7 +165,6 @@ class Desk:
             if self._on and not self._ready:
                 self._get_ready()
             if question is not None and not question.given_up:
-                self._show_all()
                 self._answer(question)
             elif self._on:
                 self._show_some()
@@ -208,8 +206,13 @@ class Desk:
 
     def _answer(self, question: _Question) -> None:
         started_s = self._stopwatch()
+        self._show_all()
         asked, request_ids = question.opportunities, question.request_ids
         failed: list[str] = []
+        if not self._ready:  # switched off meanwhile: not all was shown
+            question.answers = self._absents(asked, request_ids, self._hopeless(started_s), started_s)
+            question.answered.set()
+            return
         found = self._call("judge", partial(self.advisor.enhance_opportunities, asked, request_ids), failed)
         if found is None:
             question.answers = self._absents(asked, request_ids, AbsentCode.ADVISOR_FAILED.reason(failed[0]), started_s)

@@ -1,6 +1,7 @@
 """An opportunity with its judgement, and what the bot does about it."""
 
-from collections.abc import Iterable
+import math
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from arbml.config import BotConfig
@@ -61,6 +62,16 @@ def _judged(prediction: Prediction) -> bool:
     return prediction.variant is not Variant.BASELINE and not abstained(prediction.reasons)
 
 
-def ranked(found: Iterable[EnhancedOpportunity]) -> list[EnhancedOpportunity]:
-    """Return what to send first, then by value, best first; the route's name decides between equals."""
-    return sorted(found, key=lambda one: (not one.execute, -one.value, one.opportunity.route.name))
+def ranked(found: Iterable[EnhancedOpportunity], rates: Mapping[str, float] | None = None) -> list[EnhancedOpportunity]:
+    """Return what to send first, then by value, best first; the route's name decides between equals.
+
+    Args:
+        found: opportunities; those of one token need no `rates`.
+        rates: worth of each start token in one and the same unit; without that of a token, its values come last.
+    """
+
+    def worth(one: EnhancedOpportunity) -> float:
+        rate = 1.0 if rates is None else rates.get(one.opportunity.token, math.nan)
+        return one.value * rate if math.isfinite(one.value * rate) else -math.inf
+
+    return sorted(found, key=lambda one: (not one.execute, -worth(one), one.opportunity.route.name))

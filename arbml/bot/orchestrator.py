@@ -13,8 +13,9 @@ from arbml.bot.ml import new_request_id
 from arbml.bot.soundness import TickSieve
 from arbml.clock import Clock, ReplayClock, stopwatch_s
 from arbml.config import BotConfig, CostsConfig
-from arbml.errors import ConfigError
+from arbml.errors import ConfigError, DataError
 from arbml.market import Execution, Opportunity, Pool, PoolBook, Tick
+from arbml.market.native import exchange_rate, quote_token
 
 WINDOW = 1000         # latest questions whose waiting time is kept
 MAX_JUDGED = 100_000  # requests whose outcome is awaited
@@ -61,7 +62,7 @@ class ArbitrageOrchestrator:
         stopwatch: Callable[[], float] = stopwatch_s,
         new_id: Callable[[], str] = new_request_id,
     ) -> None:
-        self._bot, self._clock = bot, clock
+        self._costs, self._bot, self._clock = costs, bot, clock
         self._finder = finder or _cycle_finder(costs, bot)
         self._stopwatch, self._new_id = stopwatch, new_id
         self._book, self._memory, self._sieve = PoolBook(), TickMemory(), TickSieve()
@@ -143,12 +144,13 @@ class ArbitrageOrchestrator:
         with self._guard:
             found = self._finder.find(tokens, now_ms, start_amount, self._bot.limit, self._bot.max_pool_age_ms)
         pays = [one for one in found if one.net_profit > self._bot.min_profit]
-        answers = ranked(self._judged(pays))
+        rates = self._rates(found)
+        answers = ranked(self._judged(pays), rates)
         with self._guard:
             self._counts.update(found=len(found), pays=len(pays), to_send=sum(answer.execute for answer in answers))
         if unjudged:
             left = [one for one in found if not one.net_profit > self._bot.min_profit]
-            answers += ranked(decided(one, self._new_id(), None, self._bot) for one in left)
+            answers += ranked((decided(one, self._new_id(), None, self._bot) for one in left), rates)
         return answers
 
     def record_outcome(self, execution: Execution) -> None:
@@ -198,8 +200,23 @@ class ArbitrageOrchestrator:
             self._counts["late"] += 1
             return
         self._held[stream] = pool
-        self._counts["ticks"] += 1
-        self._finder.update(pool)
+        try:
+            self._finder.update(pool)
+            self._counts["ticks"] += 1
+        except DataError as error:  # e.g. a pair of one token with itself: no reason to lose the other ticks
+            self._sieve.refuse(str(error))
+
+    def _rates(self, found: Sequence[Opportunity]) -> dict[str, float] | None:
+        """What each start token is worth in one of them; None where there is only one."""
+        tokens = dict.fromkeys(one.token for one in found)
+        if len(tokens) < 2:
+            return None
+        with self._guard:
+            pools = list(self._held.values())
+        unit = quote_token(pools, self._costs)
+        unit = unit if unit in tokens else next(iter(tokens))
+        rates = {token: exchange_rate(token, unit, pools) for token in tokens}
+        return {token: rate for token, rate in rates.items() if rate is not None}
 
     def _judged(self, pays: Sequence[Opportunity]) -> list[EnhancedOpportunity]:
         request_ids = [self._new_id() for _ in pays]

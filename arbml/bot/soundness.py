@@ -37,9 +37,13 @@ class TickSieve:
             if self._fits(tick) and tick.ts_ms <= latest_ms:
                 kept.append(tick)
             else:
-                self.refused += 1
-                self.last_refusal = _why(tick, latest_ms)
+                self.refuse(_why(tick, latest_ms))
         return kept
+
+    def refuse(self, why: str) -> None:
+        """Count a tick that is none."""
+        self.refused += 1
+        self.last_refusal = why
 
     def _fits(self, tick: Tick) -> bool:
         try:

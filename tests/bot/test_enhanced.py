@@ -81,3 +81,11 @@ def test_what_is_sent_comes_first_then_value(found: list[tuple[bool, float]]) ->
     keys = [(one.execute, one.value) for one in ordered]
     assert keys == sorted(keys, reverse=True)
     assert sorted(keys) == sorted(found)
+
+
+def test_profits_of_several_tokens_are_compared_by_what_they_are_worth() -> None:
+    in_token = {token: replace(OPPORTUNITY, token=token) for token in ("WETH", "USDC", "UNKNOWN")}
+    found = [EnhancedOpportunity("r", in_token[token], None, True, value) for token, value in
+             (("USDC", 5.0), ("WETH", 0.1), ("UNKNOWN", 1e9), ("USDC", 300.0), ("USDC", math.nan))]  # fmt: skip
+    ordered = ranked(found, {"WETH": 2000.0, "USDC": 1.0})
+    assert [one.value for one in ordered[:3]] == [300.0, 0.1, 5.0]

@@ -323,3 +323,34 @@ def test_with_real_models_in_process(make: Make, kit: Kit, max_wait_ms: int) -> 
         bot.record_outcome(outcome(found.request_id))
         bot.close()
         assert advisor.get_stats()["outcomes"] == {"success": 1}
+
+
+def triangle(now_ms: int, shift: float = 1.0) -> list[Tick]:
+    """WETH is cheap on "a" for USDC; dear on "b" for DAI; DAI and USDC are the same on "c"."""
+    deep: dict[str, Any] = {"fee_bps": 5.0, "gas_price_gwei": 1.0}
+    return [
+        Tick(now_ms, "a", "WETH/USDC", 2000.0, now_ms, reserve_base=5e3, reserve_quote=1e7, **deep),
+        Tick(now_ms, "b", "WETH/DAI", 2020.0 * shift, now_ms, reserve_base=5e3, reserve_quote=1e7 * 1.01 * shift, **deep),
+        Tick(now_ms, "c", "DAI/USDC", 1.0, now_ms, reserve_base=1e8, reserve_quote=1e8, **deep),
+    ]
+
+
+def test_cycles_of_the_real_finder_over_three_pairs(make: Make) -> None:
+    advisor = FakeAdvisor()
+    bot = make(advisor, finder=None)
+    bot.observe([*triangle(NOW_MS), Tick(NOW_MS, "x", "USDC/USDC", 1.0, NOW_MS)])
+    found = bot.find_opportunities(["USDC"])
+    assert [one.opportunity.route.name for one in found] == ["buy:a WETH/USDC>sell:b WETH/DAI>sell:c DAI/USDC"]
+    assert found[0].execute
+    assert "not BASE/QUOTE" in bot.get_stats()["last_tick_refused"]
+    bot.observe(triangle(NOW_MS + 1, shift=0.99))
+    assert bot.find_opportunities(["USDC"]) == []
+
+
+def test_profits_in_several_tokens_are_ranked_by_what_they_are_worth(make: Make) -> None:
+    bot = make(finder=None)
+    bot.observe(triangle(NOW_MS))
+    found = bot.find_opportunities(["WETH", "USDC", "DAI"])
+    assert {one.opportunity.token for one in found} == {"WETH", "USDC", "DAI"}
+    worth = [one.value * {"WETH": 2000.0, "USDC": 1.0, "DAI": 1.0}[one.opportunity.token] for one in found]
+    assert worth == sorted(worth, reverse=True)
