@@ -21,6 +21,7 @@ from arbml.registry import Version
 from arbml.serving import write_bundle
 from bentos.packaging import BuiltBento, build_bento
 from bentos.serving_process import served
+from flows.patterns import active_patterns
 from flows.progress import report
 from flows.train import build_dataset
 from flows.workspace import Selection, Workspace
@@ -53,7 +54,7 @@ def fit_baseline(kind: str, selection: Selection) -> Model | None:
 
 @task(cache_policy=NO_CACHE)
 def write_bundle_of(champions: Mapping[str, Version], baselines: Mapping[str, Model | None], selection: Selection) -> Path:
-    """Export champions, baselines and the last ticks under the models path."""
+    """Export champions, baselines, active patterns and the last ticks under the models path."""
     workspace = Workspace()
     registry = workspace.registry
     return write_bundle(
@@ -65,6 +66,7 @@ def write_bundle_of(champions: Mapping[str, Version], baselines: Mapping[str, Mo
         versions={kind: f"v{version.number}" for kind, version in champions.items()},
         coverage=measured_coverage(registry.artifact(champions["lstm"], "evaluation.json")) if "lstm" in champions else {},
         clock=workspace.clock,
+        patterns=active_patterns(workspace)[0],
     )
 
 

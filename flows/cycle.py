@@ -15,6 +15,7 @@ from flows.collect import collect_flow, selection_of
 from flows.drift import drift_flow
 from flows.features import features_flow
 from flows.meter import Meter, Step
+from flows.patterns import patterns_or_note
 from flows.promote import promote_flow
 from flows.sources import Source
 from flows.train import train_flow
@@ -51,7 +52,7 @@ class Cycle:
 
 @flow(name="cycle", validate_parameters=False)
 def cycle(sources: Sequence[Source], kinds: Sequence[str] = ()) -> Cycle:
-    """Collect, validate, build features, train, evaluate, promote, report drift, build the Bento, serve it and ask it.
+    """Collect, validate, build features, train, evaluate, promote, report drift, find patterns, build the Bento, serve and ask it.
 
     A model that the data cannot teach (too few labels, one venue only) is left to its baseline, with a note; it does not
     fail the cycle. Every other error does.
@@ -81,6 +82,14 @@ def cycle(sources: Sequence[Source], kinds: Sequence[str] = ()) -> Cycle:
         if drift is not None:
             note("; ".join(f"{r.model}: {'DRIFT' if r.drifted else 'no drift'}" for r in drift.reports))
             done.notes += [*(f"drift of {r.text()}" for r in drift.reports), *drift.notes]
+    with meter.step("patterns") as note:
+        found = patterns_or_note(selection)
+        if isinstance(found, str):
+            note("none: not enough to learn from")
+            done.notes.append(found)
+        else:
+            note(f"{len(found.detection.patterns)} of {len(found.detection.tested)} candidates confirmed, {len(found.active)} active")
+            done.notes += [f"pattern {one.text}" for one in found.detection.patterns[:3]]
     _serve(done, meter, selection, built.path)
     return done
 

@@ -11,6 +11,7 @@ from arbml.clock import SystemClock
 from arbml.promotion import Decision
 from flows.drift import drift_flow
 from flows.features import features_flow
+from flows.patterns import patterns_or_note
 from flows.promote import promote_flow
 from flows.train import train_flow
 from flows.validate import validate_flow
@@ -31,7 +32,7 @@ class Retrained:
 
 @flow(name="retrain")
 def retrain(kind: str) -> Retrained:
-    """Validate, build features, train, promote if better, and report drift of one model.
+    """Validate, build features, train, promote if better, and report drift of one model; with the scorer, look for patterns.
 
     A scheduled run that begins more than `GRACE_S` seconds late (the machine slept) ends as Cancelled: the next one is due
     soon enough, and a pile of them would train the same model again and again.
@@ -46,7 +47,14 @@ def retrain(kind: str) -> Retrained:
     decision = promote_flow((kind,), selection)[kind]
     drift = drift_flow((kind,), selection)
     notes = (*trained.notes, *(report.text() for report in drift.reports), *drift.notes)
+    if kind == "scorer":  # patterns are found in the same opportunities
+        notes = (*notes, _patterns(selection))
     return Retrained(kind, str(trained.version), decision, notes)
+
+
+def _patterns(selection: Selection) -> str:
+    found = patterns_or_note(selection)
+    return found if isinstance(found, str) else f"patterns: {len(found.active)} active, {found.new} new, {found.retired} retired"
 
 
 def late_s(due: datetime | None, now: datetime) -> float:

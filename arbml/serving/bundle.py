@@ -4,6 +4,7 @@
     models/<kind>/       the promoted model, as saved in training; absent where none beats its baseline
     baselines/<kind>/    what answers instead
     ticks.json           the last ticks, by column, to warm features and volatility
+    patterns.json        the active patterns that explain answers; a bundle of before has none
 """
 
 import hashlib
@@ -11,7 +12,7 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol, Self
@@ -27,12 +28,14 @@ from arbml.features.spec import feature_set_id
 from arbml.frames import TICKS, TickFrame, frame_to_ticks
 from arbml.market import Tick
 from arbml.models.base import ServingModel, read_meta
+from arbml.models.patterns.pattern import Pattern
 from arbml.models.runtime import load_model
 from arbml.serving.warm import warm_ticks
 
 FORMAT = 1
 MANIFEST = "manifest.json"
 TICKS_FILE = "ticks.json"
+PATTERNS_FILE = "patterns.json"
 KINDS = ("lstm", "scorer", "volatility")
 SECTIONS = ("costs", "inference", "lstm", "scorer", "volatility")
 _MEND = "build the Bento again: arbml build"
@@ -74,6 +77,7 @@ def write_bundle(
     versions: Mapping[str, str] | None = None,
     coverage: Mapping[int, float] | None = None,
     clock: Clock | None = None,
+    patterns: Sequence[Pattern] = (),
 ) -> Path:
     """Write a bundle to `dest`, all or nothing; what was there before is replaced.
 
@@ -86,6 +90,7 @@ def write_bundle(
         versions: version of each model in the registry.
         coverage: measured coverage of the price intervals, by horizon in s.
         clock: for the time of writing.
+        patterns: active ones; those found in other features than the running code computes are left out.
 
     Returns:
         `dest`.
@@ -101,7 +106,7 @@ def write_bundle(
     with FileLock(dest.parent / f".{dest.name}.lock"):
         for left in dest.parent.glob(f".{dest.name}.*.part"):  # by a process that was killed in here: whoever has the lock is alone
             shutil.rmtree(left, ignore_errors=True)
-        return _write(models, baselines, config, ticks, dest, versions or {}, coverage or {}, clock or SystemClock())
+        return _write(models, baselines, config, ticks, dest, versions or {}, coverage or {}, clock or SystemClock(), patterns)
 
 
 def _write(
@@ -113,6 +118,7 @@ def _write(
     versions: Mapping[str, str],
     coverage: Mapping[int, float],
     clock: Clock,
+    patterns: Sequence[Pattern],
 ) -> Path:
     folder = Path(tempfile.mkdtemp(prefix=f".{dest.name}.", suffix=".part", dir=dest.parent))
     try:
@@ -124,6 +130,8 @@ def _write(
                 entries["baselines"][kind] = _add(kind, baseline, folder / "baselines" / kind)
         kept = warm_ticks(ticks, config.lstm.sequence_length)
         (folder / TICKS_FILE).write_text(json.dumps(_columns(kept), separators=(",", ":")), encoding="utf-8")
+        matched = [pattern.to_dict() for pattern in patterns if pattern.feature_set_id == feature_set_id()]
+        (folder / PATTERNS_FILE).write_text(json.dumps(matched, allow_nan=False), encoding="utf-8")
         manifest = {
             "format": FORMAT,
             "arbml_version": __version__,
@@ -152,13 +160,17 @@ class Bundle:
         manifest: what `manifest.json` says.
         config: the sections that came along; all others have their defaults.
         entries: models and baselines by kind, loaded.
+        patterns: those that were active when it was built.
     """
 
-    def __init__(self, path: Path, manifest: dict[str, Any], config: Config, entries: Mapping[str, Entry]) -> None:
+    def __init__(
+        self, path: Path, manifest: dict[str, Any], config: Config, entries: Mapping[str, Entry], patterns: tuple[Pattern, ...] = ()
+    ) -> None:
         self.path = path
         self.manifest = manifest
         self.config = config
         self.entries = entries
+        self.patterns = patterns
 
     @classmethod
     def load(cls, path: Path) -> Self:
@@ -180,7 +192,8 @@ class Bundle:
         except ValidationError as error:
             raise ModelFileError(f"{path / MANIFEST}: configuration of another version ({error.error_count()} problems); {_MEND}") from None
         coverage = {int(horizon_s): float(share) for horizon_s, share in manifest["coverage"].items()}
-        return cls(path, manifest, config, {kind: _entry(path, manifest, kind, coverage) for kind in KINDS})
+        entries = {kind: _entry(path, manifest, kind, coverage) for kind in KINDS}
+        return cls(path, manifest, config, entries, _patterns(path, manifest))
 
     def ticks(self) -> list[Tick]:
         """Return the ticks to start warm with, in the order of knowing."""
@@ -229,6 +242,16 @@ def _entry(path: Path, manifest: dict[str, Any], kind: str, coverage: Mapping[in
     baseline = load_model(path / "baselines" / kind) if kind in manifest["baselines"] else None
     version = manifest["models"][kind]["version"] if model is not None else ""
     return Entry(kind, model, baseline, version, coverage if kind == "lstm" else {})
+
+
+def _patterns(path: Path, manifest: dict[str, Any]) -> tuple[Pattern, ...]:
+    if PATTERNS_FILE not in manifest["files"]:
+        return ()
+    try:
+        return tuple(Pattern.from_dict(one) for one in json.loads((path / PATTERNS_FILE).read_bytes()))
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        what = f"not readable ({type(error).__name__}: {error})"
+        raise ModelFileError(f"{path / PATTERNS_FILE}: {what}, though unchanged since it was written; {_MEND}") from None
 
 
 def _read_manifest(path: Path) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from arbml.market import Opportunity, Prediction, Recommendation, Tick
 from arbml.serving.batch import LEFT, Batch, Item
 from arbml.serving.batching import Asked
 from arbml.serving.bundle import Bundle
+from arbml.serving.explainer import Explainer
 from arbml.serving.judge import Judge, Question, Verdict
 from arbml.serving.ledger import Ledger
 from arbml.serving.market_state import MAX_AHEAD_MS, MarketState, to_tick
@@ -58,6 +59,7 @@ class Predictor:
         self.stats = ServingStats(clock, config.monitor.window)
         self._state = MarketState(max(MIN_HISTORY, self.panel.sequence_length), self.panel.listeners())
         self._judge = Judge(self._state, self.panel, config, clock, stopwatch)
+        self._explainer = Explainer(bundle.patterns)
         self._ledger = ledger
         self._clock = clock
         self._stopwatch = stopwatch
@@ -71,7 +73,7 @@ class Predictor:
             ticks: in the order in which they became known; those of the bundle without it.
         """
         with self._lock:
-            taken = sum(self._state.observe(tick) for tick in (self.bundle.ticks() if ticks is None else ticks))
+            taken = sum(self._take(tick) for tick in (self.bundle.ticks() if ticks is None else ticks))
             self._ledger.restore()
             self._rehearse()
             return taken
@@ -92,7 +94,7 @@ class Predictor:
             touched: set[str] = set()
             for tick in ticks:
                 self._see(tick.ts_known_ms)
-                taken = self._state.observe(tick)
+                taken = self._take(tick)
                 accepted += taken
                 late += not taken
                 touched.add(tick.stream)
@@ -160,6 +162,8 @@ class Predictor:
             settled = settle(self._ledger, request, self._clock.now_ms(), opportunity)
             if not settled.duplicate:
                 self.stats.outcomes[request.result if settled.joined else "unknown"] += 1
+                if self._explainer.wants_outcomes and (outcome := self._ledger.outcome(request.request_id)) is not None:
+                    self._explainer.outcome(outcome.execution)
             return settled
 
     def clear_cache(self) -> int:
@@ -206,6 +210,13 @@ class Predictor:
         if ts_ms is not None and isinstance(self._clock, ReplayClock):
             self._clock.see(ts_ms)
 
+    def _take(self, tick: Tick) -> bool:
+        """Take in one tick; false if it is late."""
+        taken = self._state.observe(tick)
+        if taken:
+            self._explainer.observe(tick, self._state.latest(tick.stream))
+        return taken
+
     def _open(self, request: OpportunityRequest) -> Item:
         """Give a question its id and moment."""
         self._see(request.ts_ms)
@@ -230,7 +241,7 @@ class Predictor:
             reasons=decision.reasons,
             price_forecasts=verdict.forecasts.prices,
             volatility_forecast=verdict.forecasts.volatility,
-            patterns=(),
+            patterns=self._explainer.explain(opportunity, None if question.vector is None else question.x),
             variant=verdict.variant,
             model_versions=verdict.versions,
             feature_set_id=self.bundle.manifest["feature_set_id"],

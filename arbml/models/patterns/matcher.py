@@ -82,6 +82,12 @@ class PatternMatcher:
         self._balls = Balls([near for _, near in balls], names)
         self._memory = _memory([follows for several in self._follows.values() for _, follows in several], market_names)
 
+    @property
+    def wants_outcomes(self) -> bool:
+        """True if a pattern begins with what became of an attempt."""
+        several = (follows for several in self._follows.values() for _, follows in several)
+        return any(follows.event in ("success", "loss") for follows in several)
+
     def observe(self, pair: str, values: NDArray[np.float64], known_ms: int) -> None:
         """Take in the features of one tick of a pair, (n_features,), when they became known, UTC ms."""
         if self._memory.watches_market:

@@ -106,6 +106,14 @@ class Pattern:
         periods = {"found": asdict(self.found), "confirmed": asdict(self.confirmed)}
         return {**plain, "condition": condition_to_dict(self.condition), **periods}
 
+    def told(self) -> dict[str, Any]:
+        """Plain data for machines that read a report: `to_dict` with the rates and words that follow from it."""
+        periods = {
+            name: {**asdict(sample), "hit_rate": sample.hit_rate, "base_rate": sample.base_rate, "lift": sample.lift}
+            for name, sample in (("found", self.found), ("confirmed", self.confirmed))
+        }
+        return {**self.to_dict(), **periods, "kind": self.kind, "description": self.description, "text": self.text}
+
     @classmethod
     def from_dict(cls, data: dict[str, Any]) -> Self:
         """Rebuild what `to_dict` wrote.
