@@ -32,7 +32,7 @@ FIGURES = (
     Figure("fees", "fees", "{token}", "pool and taker fees of the successes"),
     Figure("slippage", "slippage", "{token}", "price impact of the successes"),
     Figure("gas", "gas", "{token}", "paid by everything that landed"),
-    Figure("gas_on_reverts", "of which gas on reverts", "{token}", "paid for nothing"),
+    Figure("gas_on_reverts", "gas on reverts", "{token}", "part of the gas that was paid for nothing"),
     Figure("other_costs", "other costs", "{token}", "bookings beside trades, such as levelling the inventory"),
     Figure("net_profit", "net profit", "{token}", "by how much the equity grew"),
     Figure("return_on_capital", "return on capital", "% of capital", "net profit over the capital at the start, over the period"),

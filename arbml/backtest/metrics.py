@@ -139,7 +139,7 @@ def _counts(trades: pd.DataFrame, why: dict[str, str]) -> dict[str, Any]:
     }
 
 
-def _money(result: BacktestResult) -> dict[str, float]:
+def _money(result: BacktestResult) -> dict[str, Any]:
     """Return where the money went: gross - fees - slippage - gas - other = net, which is what the equity gained.
 
     What did not happen has neither gross profit nor fees nor slippage, and its gas only if it landed.
