@@ -7,17 +7,41 @@ from arbml.config import Config, Section
 
 # by the end of the name; the longest that fits counts
 UNITS = {
-    "_ms": "ms", "_s": "s", "_minutes": "min", "_hours": "h", "_days": "days", "_bps": "bps", "_gwei": "gwei",
-    "_quote": "token of the routes", "_fraction": "share", "_threshold": "probability", "_percentile": "percentile", "_per_minute": "per minute", "_per_leg": "gas units",
-    "_base": "gas units", "_split": "share", "_rate": "share", "_symbols": "tokens", "_price_quote": "token of the routes per gas token",
-    "_samples": "rows", "_positive": "rows", "_share": "share",
-}  # fmt: skip
+    "_ms": "ms",
+    "_s": "s",
+    "_minutes": "min",
+    "_hours": "h",
+    "_days": "days",
+    "_bps": "bps",
+    "_gwei": "gwei",
+    "_quote": "token of the routes",
+    "_price_quote": "token of the routes per gas token",
+    "_base": "gas units",
+    "_per_leg": "gas units",
+    "_per_minute": "per minute",
+    "_percentile": "percentile",
+    "_threshold": "confidence",
+    "_fraction": "share",
+    "_split": "share",
+    "_rate": "share",
+    "_share": "share",
+    "_symbols": "tokens",
+    "_samples": "rows",
+    "_positive": "rows",
+}
 NAMED = {
-    "capital": "token of the routes", "inventory": "token of the routes at each venue", "rebalance_cost": "token of the routes",
-    "min_profit": "token of the routes", "max_open": "transactions", "max_legs": "swaps", "limit": "opportunities", "trees": "trees",
-    "max_depth": "splits", "confidence": "share", "seed": "number", "competitors_per_minute": "per minute", "period_hours": "h",
-    "rebalance_below": "share", "trials": "trials", "ticks": "ticks", "slippage": "name", "gas": "name", "folds": "test blocks", "embargo_s": "s",
-}  # fmt: skip
+    "capital": "token of the routes",
+    "inventory": "token of the routes at each venue",
+    "rebalance_cost": "token of the routes",
+    "rebalance_below": "share",
+    "min_profit": "token of the routes",
+    "max_open": "transactions",
+    "max_legs": "swaps",
+    "limit": "opportunities",
+    "confidence": "share",
+    "seed": "number",
+    "trials": "trials",
+}
 WORDS = "words"
 
 
@@ -41,11 +65,10 @@ def unit_of_setting(name: str, value: Any) -> str:
     >>> unit_of_setting("impact_half_life_s", 60.0), unit_of_setting("without_ml", "hold")
     ('s', 'words')
     """
-    if name in NAMED and not (isinstance(value, str) and NAMED[name] != "name"):
-        return WORDS if NAMED[name] == "name" else NAMED[name]
-    if isinstance(value, bool | str) or value is None:
-        return next((UNITS[end] for end in sorted(UNITS, key=len, reverse=True) if value is None and name.endswith(end)), WORDS)
-    return next((UNITS[end] for end in sorted(UNITS, key=len, reverse=True) if name.endswith(end)), WORDS)
+    if isinstance(value, bool | str):
+        return WORDS
+    ends = sorted((end for end in UNITS if name.endswith(end)), key=len)
+    return NAMED.get(name) or (UNITS[ends[-1]] if ends else WORDS)
 
 
 def meaning_of(path: tuple[str, ...]) -> str:

@@ -61,8 +61,8 @@ def many(n: int = 150, **changes: Any) -> list[Trade]:
 
 def arm(name: str, role: Any, trades: list[Trade], **changes: Any) -> Arm:
     made = result(trades, name=name, settings={"costs": CostsConfig().model_dump(), "backtest": BacktestConfig().model_dump()}, **changes)
-    judged = [Decision(START_MS, f"r{i}", "route", what, what == "EXECUTE", code, 1.0, 0.5, 0.2)
-              for i, (what, code) in enumerate([("EXECUTE", "profitable"), ("SKIP", "expected_loss"), ("QUEUE", "low_confidence")])]  # fmt: skip
+    said = [("EXECUTE", "profitable"), ("SKIP", "expected_loss"), ("QUEUE", "low_confidence")]
+    judged = [Decision(START_MS, f"r{i}", "route", what, what == "EXECUTE", code, 1.0, 0.5, 0.2) for i, (what, code) in enumerate(said)]
     trained = Training("scorer", START_MS, 900, True, "the model of today", "better than the baseline, <by> far", 2.0)
     return Arm(name, role, made, metrics(made), mix(judged), (trained,), (f"{name}: a note & more",))
 
@@ -133,7 +133,10 @@ def test_text_and_json_say_the_same(tmp_path: Path) -> None:
         assert figure.meaning in report.text
 
 
-@pytest.mark.parametrize("trades", [[], [trade(60)], [trade(60, "failed")], [trade(60, "reverted")], [trade(60, success_probability=float("nan"))]])
+UNJUDGED = trade(60, success_probability=float("nan"), expected_profit=float("nan"))
+
+
+@pytest.mark.parametrize("trades", [[], [trade(60)], [trade(60, "failed")], [trade(60, "reverted")], [UNJUDGED]])
 def test_little_makes_a_page_all_the_same(trades: list[Trade]) -> None:
     report = generate_report(result(trades, hours=0.1))
     assert Page(report.html).open == []
