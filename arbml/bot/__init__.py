@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from arbml.bot.advisor import AbsentCode, Advisor, absent
+    from arbml.bot.async_client import AsyncServiceClient
+    from arbml.bot.client import ServiceClient
     from arbml.bot.enhanced import EnhancedOpportunity, decided, ranked
     from arbml.bot.ml import MLOrchestrator
     from arbml.bot.orchestrator import ArbitrageOrchestrator
@@ -16,8 +18,10 @@ _HOME = {
     "AbsentCode": "advisor",
     "Advisor": "advisor",
     "ArbitrageOrchestrator": "orchestrator",
+    "AsyncServiceClient": "async_client",
     "EnhancedOpportunity": "enhanced",
     "MLOrchestrator": "ml",
+    "ServiceClient": "client",
     "absent": "advisor",
     "decided": "enhanced",
     "ranked": "enhanced",
@@ -27,8 +31,10 @@ __all__ = [
     "AbsentCode",
     "Advisor",
     "ArbitrageOrchestrator",
+    "AsyncServiceClient",
     "EnhancedOpportunity",
     "MLOrchestrator",
+    "ServiceClient",
     "absent",
     "decided",
     "ranked",
