@@ -18,8 +18,8 @@ from arbml.models.patterns.conditions import DAY_MS, Hours, Near
 from arbml.models.patterns.pattern import Pattern, Sample
 from arbml.models.patterns.significance import LEAST_DAYS, Period, q_values
 
-ROUNDS_FOUND = 1_999       # draws in discovery, where a p-value only sorts
-ROUNDS_CONFIRMED = 19_999  # in confirmation, where the smallest must pass the correction
+ROUNDS_FOUND = 2_000       # draws in discovery, where a p-value only sorts
+ROUNDS_CONFIRMED = 10_000  # in confirmation, where the smallest must pass the correction
 LEAST_SUPPORT = 10         # in confirmation, whatever the configuration
 INHERITS = 0.5             # share of rows (Jaccard) from which a band or cluster is the known one, found again
 

@@ -68,11 +68,11 @@ class PatternMatcher:
         self.patterns = tuple(sorted({one.key: one for one in patterns}.values(), key=lambda p: p.order))
         self._said = tuple(pattern.text for pattern in self.patterns)
         self._facts: dict[tuple[str, object], list[int]] = {}
-        self._follows: dict[str, list[tuple[int, Follows]]] = {}
+        self._follows: dict[str, list[tuple[int, Follows, Event | None]]] = {}
         balls: list[tuple[int, Near]] = []
         for rank, pattern in enumerate(self.patterns):
             if isinstance(pattern.condition, Follows):
-                self._follows.setdefault(pattern.condition.route, []).append((rank, pattern.condition))
+                self._follows.setdefault(pattern.condition.route, []).append((rank, pattern.condition, _own_event(pattern.condition)))
             elif isinstance(pattern.condition, Near):
                 balls.append((rank, pattern.condition))
             else:
@@ -80,13 +80,12 @@ class PatternMatcher:
                     self._facts.setdefault(fact, []).append(rank)
         self._ball_ranks = np.array([rank for rank, _ in balls], dtype=np.int64)
         self._balls = Balls([near for _, near in balls], names)
-        self._memory = _memory([follows for several in self._follows.values() for _, follows in several], market_names)
+        self._memory = _memory(self._sequences(), market_names)
 
     @property
     def wants_outcomes(self) -> bool:
         """True if a pattern begins with what became of an attempt."""
-        several = (follows for several in self._follows.values() for _, follows in several)
-        return any(follows.event in ("success", "loss") for follows in several)
+        return any(follows.event in ("success", "loss") for follows in self._sequences())
 
     def observe(self, pair: str, values: NDArray[np.float64], known_ms: int) -> None:
         """Take in the features of one tick of a pair, (n_features,), when they became known, UTC ms."""
@@ -118,13 +117,16 @@ class PatternMatcher:
         ):  # fmt: skip
             met += self._facts.get(fact, ())
         for route in (case.route, ""):
-            met += [rank for rank, follows in self._follows.get(route, ()) if self._followed(follows, case)]
+            for rank, follows, own in self._follows.get(route, ()):
+                event = own or Event(follows.event, case.pair, follows.threshold)
+                if self._memory.holds(event, case.ts_ms, follows.memory_ms):
+                    met.append(rank)
         if case.x is not None and len(self._ball_ranks):
             met += self._ball_ranks[self._balls.inside(case.x)].tolist()
         return sorted(met)
 
-    def _followed(self, follows: Follows, case: Case) -> bool:
-        return self._memory.holds(_event(follows, case.pair), case.ts_ms, follows.memory_ms)
+    def _sequences(self) -> list[Follows]:
+        return [pattern.condition for pattern in self.patterns if isinstance(pattern.condition, Follows)]
 
 
 def _facts(condition: Hours | Weekday | OnRoute | OnVenues | OnChain) -> list[tuple[str, object]]:
@@ -138,10 +140,9 @@ def _facts(condition: Hours | Weekday | OnRoute | OnVenues | OnChain) -> list[tu
     return [("venues", condition.venues)] if isinstance(condition, OnVenues) else [("chain", condition.chain_id)]
 
 
-def _event(follows: Follows, pair: str) -> Event:
-    if follows.event in SIGNALS:
-        return Event(follows.event, pair, follows.threshold)
-    return Event(follows.event, follows.after)
+def _own_event(follows: Follows) -> Event | None:
+    """Return what a sequence begins with; None for a market event, which is one of the opportunity's pair."""
+    return None if follows.event in SIGNALS else Event(follows.event, follows.after)
 
 
 def _memory(follows: Sequence[Follows], market_names: Sequence[str]) -> Memory:

@@ -43,7 +43,7 @@ class Period:
     Attributes:
         ts_ms: (n,) when each was judged. success: (n,). profit: (n,) NaN where not recorded.
         horizon_ms: how long a label takes to be known.
-        rounds: bootstrap draws. seed: same seed, same p-values.
+        rounds: bootstrap draws, a multiple of four. seed: same seed, same p-values.
     """
 
     ts_ms: Ints
@@ -98,7 +98,7 @@ class Period:
 
     def _by_signs(self, block: Ints, score: Floats) -> float:
         sums = np.bincount(block, score)
-        drawn = self._signs()[:, : len(sums)] @ sums
+        drawn = sums.astype(np.float32) @ self._signs(len(sums))
         return _share_at_least(drawn, float(sums.sum()))
 
     def _by_permutation(self, day: Ints, m: Bools, y: Floats) -> float | None:
@@ -111,11 +111,14 @@ class Period:
         order = np.argsort(rng.random((self.rounds, len(excess))), axis=1)[:, :own]
         return _share_at_least(excess[order].sum(axis=1), float(excess[chosen].sum()))
 
-    def _signs(self) -> NDArray[np.float32]:
-        if "signs" not in self._drawn:
-            drawn = np.random.default_rng(self.seed).integers(0, 2, (self.rounds, MOST_BINS), dtype=np.int8)
-            self._drawn["signs"] = (2 * drawn - 1).astype(np.float32)
-        return self._drawn["signs"]
+    def _signs(self, blocks: int) -> NDArray[np.float32]:
+        """Return (blocks, rounds) of +1 and -1; more blocks only append, so that no test depends on those before it."""
+        held = self._drawn.get("signs")
+        if held is None or len(held) < blocks:
+            shape = (1 << (blocks - 1).bit_length(), self.rounds)
+            drawn = np.random.default_rng(self.seed).integers(0, 2, shape, dtype=np.int8)
+            held = self._drawn["signs"] = np.where(drawn, np.float32(1), np.float32(-1))
+        return held[:blocks]
 
 
 def block_bins(series: Floats) -> int:
