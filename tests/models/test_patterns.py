@@ -200,7 +200,7 @@ def test_too_little_or_the_wrong_data_is_refused_with_the_mend() -> None:
         detected(ds, config=PatternsConfig(min_support=60))
     with pytest.raises(NotEnoughData, match="found"):
         detected(ds.take(np.arange(0)))
-    with pytest.raises(NotEnoughData, match="0, 30 needed|have 0"):
+    with pytest.raises(NotEnoughData, match="have 0, need 30"):
         detected(with_success(ds, np.ones(len(ds))))
     with pytest.raises(DataError, match="names no routes"):
         detected(replace(ds, routes=None))

@@ -93,8 +93,8 @@ def case(ds: Dataset, i: int) -> Case:
     """Row i as the service would see it."""
     assert ds.routes is not None
     assert ds.economics is not None
-    row = ds.routes.iloc[i]
-    return Case(int(ds.ts_ms[i]), row["route"], row["venues"], row["pair"], int(row["chain_id"]), bool(ds.economics["net_profit"][i] > 0), ds.X[i])
+    row, pays = ds.routes.iloc[i], bool(ds.economics["net_profit"][i] > 0)
+    return Case(int(ds.ts_ms[i]), row["route"], row["venues"], row["pair"], int(row["chain_id"]), pays, ds.X[i])
 
 
 def with_success(ds: Dataset, success: npt.NDArray[np.float64]) -> Dataset:
