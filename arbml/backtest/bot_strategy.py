@@ -46,7 +46,7 @@ class BotStrategy:
     Args:
         name: of the arm.
         config: costs, bot, inference and model sections.
-        tokens: routes start and end in one of them.
+        tokens: routes start and end in one of them; in that of the backtest without them.
         bundles: who serves when; without them ML is off and the rule decides.
         kinds: models that may be used.
         wakes: at which moments it looks; EDGE is as good as ALL where all ticks are of one pair, and faster.
@@ -60,7 +60,7 @@ class BotStrategy:
         self,
         name: str,
         config: Config,
-        tokens: Sequence[str],
+        tokens: Sequence[str] = (),
         bundles: Bundles | None = None,
         kinds: Sequence[str] = (),
         *,
@@ -70,6 +70,7 @@ class BotStrategy:
     ) -> None:
         self.name, self.wakes = name, wakes
         self.decisions: list[Decision] = []
+        self.on_moment: Callable[[int], None] | None = None  # told each moment (UTC ms), for progress
         self._config, self._tokens = config, tuple(tokens)
         self._bundles, self._kinds = bundles, tuple(kinds)
         self._record, self._advise = record, advise or self._in_process
@@ -102,6 +103,7 @@ class BotStrategy:
 
     def start(self, view: View) -> None:
         """Begin with an empty head."""
+        self._tokens = self._tokens or (view.token,)
         self._clock = ReplayClock(0)
         self._bot = ArbitrageOrchestrator(
             self._config.costs,
@@ -120,6 +122,8 @@ class BotStrategy:
         """Return what the bot wants sent."""
         assert self._bot is not None, "start comes first"
         self._clock.see(now_ms)
+        if self.on_moment is not None:
+            self.on_moment(now_ms)
         if self._bundles is not None and (stage := self._bundles.stage(now_ms)) > self._stage:
             self._stage = stage
             self._serve(self._bundles.bundle(now_ms, self._kinds), self._bot)

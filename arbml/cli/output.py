@@ -2,7 +2,7 @@
 
 import json
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -26,11 +26,18 @@ class Output:
         if not self.as_json:
             print(text, flush=True)
 
-    def table(self, title: str, header: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
-        """Print a table: drawn on a terminal, aligned plain text otherwise. Numbers are aligned to the right."""
+    def table(
+        self, title: str, header: Sequence[str], rows: Sequence[Sequence[object]], right: Container[int] | None = None
+    ) -> None:
+        """Print a table: drawn on a terminal, aligned plain text otherwise.
+
+        Args:
+            right: columns aligned to the right; without it those of numbers.
+        """
         if self.as_json:
             return
         cells = [[_cell(value) for value in row] for row in rows]
+        to_right = [_numeric(rows, i) if right is None else i in right for i in range(len(header))]
         if sys.stdout.isatty():
             from rich.console import Console
             from rich.table import Table
@@ -38,16 +45,15 @@ class Output:
 
             drawn = Table(title=title, title_justify="left")
             for index, name in enumerate(header):
-                drawn.add_column(name, justify="right" if _numeric(rows, index) else "left", overflow="fold")
+                drawn.add_column(name, justify="right" if to_right[index] else "left", overflow="fold")
             for row in cells:
                 drawn.add_row(*(Text(cell) for cell in row))
             Console().print(drawn)
             return
         widths = [max(len(line[i]) for line in [list(header), *cells]) for i in range(len(header))]
-        right = [_numeric(rows, i) for i in range(len(header))]
         print(f"\n{title}")
         for line in [list(header), *cells]:
-            padded = [c.rjust(w) if r else c.ljust(w) for c, w, r in zip(line, widths, right, strict=True)]
+            padded = [c.rjust(w) if r else c.ljust(w) for c, w, r in zip(line, widths, to_right, strict=True)]
             print("  " + "  ".join(padded).rstrip())
         print(flush=True)
 

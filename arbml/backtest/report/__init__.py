@@ -9,11 +9,13 @@ from typing import Any
 from arbml import __version__
 from arbml.backtest.comparison import Arm, Comparison, compare
 from arbml.backtest.metrics import metrics
-from arbml.backtest.report.content import content_of, main_arm
+from arbml.backtest.report.content import content_of, headline, main_arm, notes_of
 from arbml.backtest.report.page import html_of
 from arbml.backtest.report.text import text_of
 from arbml.backtest.results import BacktestResult
 from arbml.clock import iso
+
+__all__ = ["Report", "generate_report", "headline", "notes_of", "to_dict"]
 
 
 @dataclass(frozen=True, slots=True)

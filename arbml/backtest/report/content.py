@@ -161,12 +161,16 @@ def _learnt(arm: Arm) -> Section:
     return Section("Models", (), (tables.trainings(arm),)) if arm.trainings else Section("")
 
 
-def _assumed(comparison: Comparison) -> Section:
+def notes_of(comparison: Comparison) -> tuple[str, ...]:
+    """Return all notes, each once; what is not true of all arms says of which."""
     said = [(arm.name, note) for arm in comparison.arms for note in arm.result.notes]
     of = Counter(note for _, note in said)
     common = dict.fromkeys(note for _, note in said if of[note] == len(comparison.arms))
     own = dict.fromkeys(f"{name}: {note}" for name, note in said if note not in common)
-    notes = (*common, *own, *dict.fromkeys(note for arm in comparison.arms for note in arm.notes))
-    arm = main_arm(comparison)
+    return (*common, *own, *dict.fromkeys(note for arm in comparison.arms for note in arm.notes))
+
+
+def _assumed(comparison: Comparison) -> Section:
+    notes, arm = notes_of(comparison), main_arm(comparison)
     sentences = tuple(f"{_capital(note)}." if not note.endswith(".") else _capital(note) for note in notes)
     return Section("Assumptions and notes", sentences, (tables.assumptions(arm.result.settings),))

@@ -1,0 +1,207 @@
+"""Ticks to a report: walk-forward training, the bot with ML and without it, figures with intervals."""
+
+import shutil
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+from prefect import flow, task
+from prefect.cache_policies import NO_CACHE
+
+from arbml.backtest import Wake
+from arbml.backtest.comparative import Contender, bot_contenders, run_comparative
+from arbml.backtest.comparison import Comparison
+from arbml.backtest.engine import Backtester
+from arbml.backtest.exchange import Fate
+from arbml.backtest.oracle import OracleStrategy, Truth
+from arbml.backtest.report import generate_report, headline
+from arbml.backtest.retraining import KINDS, Schedule, WalkForward, refuse_lookahead
+from arbml.backtest.training import Champion
+from arbml.clock import iso
+from arbml.collectors import Collector, Simulator
+from arbml.collectors.simulator import SimulatedFate
+from arbml.config import Config
+from arbml.errors import ConfigError, NotEnoughData, RegistryError
+from arbml.evaluation import measured_coverage
+from arbml.frames import EXECUTIONS, ExecutionFrame, TickFrame, sort_by_knowing
+from flows.progress import report
+from flows.sources import Source, checked
+from flows.workspace import Selection, Workspace
+
+TESTED = 0.3  # last part of the ticks that is tested where no start is given; what was before trains
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is to be backtested.
+
+    Attributes:
+        sources: files or the simulator, read without being stored; the store without them.
+        start_ms, end_ms: UTC ms; without them the last 30 % of the ticks.
+        ml: False runs the rule alone.
+        compare: beside ML the rule, ML without each model, and in the simulator the oracle.
+        kinds: models to use, all that are enabled without it.
+        retrain_hours: one interval for all models, in place of their own.
+        champions: serve the registry's champions throughout, in place of training walk-forward.
+        trials: strategies or settings tried on these data, this one included.
+        page: where the report goes.
+    """
+
+    sources: tuple[Source, ...] = ()
+    start_ms: int | None = None
+    end_ms: int | None = None
+    ml: bool = True
+    compare: bool = False
+    kinds: tuple[str, ...] = ()
+    retrain_hours: float | None = None
+    champions: bool = False
+    trials: int = 1
+    page: Path | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Recording:
+    """What is replayed. `world` is the simulator where it, rather than the market's replay, says what becomes of attempts."""
+
+    name: str
+    ticks: TickFrame
+    executions: ExecutionFrame | None
+    world: SimulatedFate | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Backtested:
+    """What came of it."""
+
+    comparison: Comparison
+    headline: str
+    page: Path
+
+
+@task(cache_policy=NO_CACHE)
+def load(plan: Plan) -> Recording:
+    """Read ticks and executions.
+
+    Raises:
+        NotEnoughData: if there are no ticks.
+    """
+    workspace = Workspace()
+    if not plan.sources:
+        selection = Selection(start_ms=_past_of(plan, workspace.config), end_ms=plan.end_ms)
+        ticks = workspace.ticks(selection)
+        return Recording("the stored ticks", ticks, workspace.executions(ticks))
+    collectors = checked(plan.sources, workspace.config)
+    ticks = sort_by_knowing(pd.concat([df for one in collectors for df in one.ticks()], ignore_index=True))
+    told = [df for one in collectors for df in one.executions()]
+    executions = sort_by_knowing(pd.concat(told, ignore_index=True)) if told else EXECUTIONS.empty()
+    return Recording(", ".join(one.name for one in collectors), ticks, executions, _world(collectors))
+
+
+def _world(collectors: Sequence[Collector]) -> SimulatedFate | None:
+    return SimulatedFate(collectors[0]) if len(collectors) == 1 and isinstance(collectors[0], Simulator) else None
+
+
+def _past_of(plan: Plan, config: Config) -> int | None:
+    """Return from when on ticks are needed: what a training before the start would read."""
+    if plan.start_ms is None:
+        return None
+    return plan.start_ms - config.collection.history_days * 86_400_000
+
+
+def period_of(plan: Plan, ticks: TickFrame) -> tuple[int, int]:
+    """Return start and end, UTC ms, end not included.
+
+    Raises:
+        NotEnoughData: without ticks. ConfigError: if the period is empty or holds no tick.
+    """
+    if ticks.empty:
+        raise NotEnoughData("ticks to backtest on", 0, 1, "collect some first: arbml collect sim, or give --ticks FILE or --sim")
+    first_ms, last_ms = int(ticks["ts_known_ms"].min()), int(ticks["ts_known_ms"].max())
+    end_ms = plan.end_ms if plan.end_ms is not None else last_ms + 1
+    start_ms = plan.start_ms if plan.start_ms is not None else end_ms - int(TESTED * (end_ms - first_ms))
+    if plan.start_ms is None:  # on the minute, for the eye
+        start_ms -= start_ms % 60_000
+    if not start_ms < end_ms:
+        raise ConfigError(f"--start {iso(start_ms)} is not before --end {iso(end_ms)}; give an earlier start or a later end")
+    if start_ms > last_ms or end_ms <= first_ms:
+        raise ConfigError(
+            f"no tick lies between {iso(start_ms)} and {iso(end_ms)}: they span {iso(first_ms)} to {iso(last_ms)}; "
+            "give a --start and --end inside of that"
+        )
+    return start_ms, end_ms
+
+
+@task(cache_policy=NO_CACHE)
+def champions_of(kinds: Sequence[str], start_ms: int) -> dict[str, Champion]:
+    """Return the registry's champions of these kinds.
+
+    Raises:
+        ConfigError: if one of them was trained on, or won its gate with, data of the period.
+        RegistryError: if there is none.
+    """
+    workspace = Workspace()
+    registry = workspace.registry
+    versions = {kind: version for kind in kinds if (version := registry.champion(kind)) is not None}
+    if not versions:
+        raise RegistryError("no champion is registered; run arbml run first, or leave --champions out to train walk-forward")
+    paths = {kind: registry.model_dir(version) for kind, version in versions.items()}
+    refuse_lookahead(paths, start_ms)
+    found = {}
+    for kind, version in versions.items():
+        coverage = measured_coverage(registry.artifact(version, "evaluation.json")) if kind == "lstm" else {}
+        found[kind] = Champion(paths[kind], f"v{version.number}", coverage)
+    return found
+
+
+@task(cache_policy=NO_CACHE)
+def run(plan: Plan, recording: Recording, period: tuple[int, int], given: dict[str, Champion] | None, folder: Path) -> Comparison:
+    """Run all arms."""
+    config = Workspace().config
+    ticks = recording.ticks
+    # an edge between two venues is where every route over one pair begins
+    wakes = Wake.EDGE if ticks["pair"].nunique() == 1 else Wake.ALL
+    schedule = Schedule.of(config, plan.kinds or None, plan.retrain_hours)
+    walk = WalkForward(ticks, recording.executions, config, schedule, folder, *period, progress=report, given=given) if plan.ml else None
+    contenders = bot_contenders(config, walk, walk.kinds if walk else (), wakes=wakes, against=plan.compare)
+    if plan.compare and recording.world is not None:
+        contenders.append(_oracle(config, recording.world))
+    fate: Fate | None = recording.world
+    return run_comparative(
+        ticks, contenders, lambda: Backtester(config.costs, config.backtest, fate),
+        start_ms=period[0], end_ms=period[1], trials=plan.trials, rules=config.promotion, seed=config.training.seed, progress=report,
+    )  # fmt: skip
+
+
+def _oracle(config: Config, world: Truth) -> Contender:
+    return Contender("oracle", "oracle", lambda: OracleStrategy(config.costs, world, config.bot.max_pool_age_ms))
+
+
+@flow(name="backtest", validate_parameters=False)
+def backtest_flow(plan: Plan) -> Backtested:
+    """Replay the ticks to the bot, and write the report."""
+    workspace = Workspace()
+    report("read ticks", 0)
+    recording = load(plan)
+    period = period_of(plan, recording.ticks)
+    report("read ticks", 1)
+    kinds = plan.kinds or tuple(kind for kind in KINDS if kind in workspace.kinds)
+    given = champions_of(kinds, period[0]) if plan.champions else None
+    with _scratch(workspace.home) as folder:
+        comparison = run(plan, recording, period, given, folder)
+    page = plan.page or workspace.home / "reports" / "backtest.html"
+    generate_report(comparison, page, f"Backtest on {recording.name}")
+    return Backtested(comparison, headline(comparison), page)
+
+
+@contextmanager
+def _scratch(home: Path) -> Iterator[Path]:
+    """Yield an empty folder under the home, gone afterwards."""
+    (home / "tmp").mkdir(parents=True, exist_ok=True)
+    folder = Path(tempfile.mkdtemp(prefix="backtest-", dir=home / "tmp"))
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
