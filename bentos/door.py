@@ -1,12 +1,13 @@
 """What stands between HTTP and the predictor: nobody comes in before it is warm, and questions wait in one short queue."""
 
 import sys
+import uuid
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import arbml
-from arbml.errors import NotReady
+from arbml.errors import NotReady, RequestConflict
 from arbml.serving import schemas
 from arbml.serving.answers import prediction_answer
 from arbml.serving.batching import MicroBatcher
@@ -28,6 +29,7 @@ class Door:
     def __init__(self, worker: int = 1) -> None:
         self.worker = worker
         self.failed = ""  # why the warm-up failed
+        self.instance = ""  # another one each time that a predictor begins with what its bundle knows of the market
         self._predictor: Predictor | None = None
         self._batcher: MicroBatcher[schemas.OpportunityRequest, PredictionRecord] | None = None
         self._journal: Journal | None = None
@@ -43,6 +45,7 @@ class Door:
         """Let requests in; `predictor` is warm."""
         self._journal, self._flusher = journal, flusher
         self._batcher = MicroBatcher(predictor.judge, predictor.config.inference.batch_size)
+        self.instance = uuid.uuid4().hex
         self._predictor = predictor
 
     def close(self) -> None:
@@ -66,8 +69,12 @@ class Door:
         return {"predictions": [_answer(record) for record in found]}
 
     async def observe(self, request: schemas.ObserveRequest, _: float) -> dict[str, Any]:
-        """Take in ticks."""
-        return asdict(self._inside().observe(request))
+        """Take in ticks; none if they go on from what another instance was shown."""
+        predictor = self._inside()
+        if request.instance not in (None, self.instance):
+            said = "the service was started anew, and has forgotten what it was shown before"
+            raise RequestConflict(said, "instance", "send the last 20 minutes again, oldest first, the first of it without instance")
+        return {**asdict(predictor.observe(request)), "instance": self.instance}
 
     async def outcome(self, request: schemas.OutcomeRequest, _: float) -> dict[str, Any]:
         """Record what became of a prediction."""

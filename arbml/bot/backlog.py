@@ -3,7 +3,7 @@
 import itertools
 import threading
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Generic, TypeVar
 
 T = TypeVar("T")
@@ -53,6 +53,13 @@ class Backlog(Generic[T]):
                 self._items.popleft()
                 self._first += 1
                 self.dropped += 1
+
+    def put_back(self, items: Sequence[T]) -> None:
+        """Add items that were taken off before those that are left, as many of the latest as fit."""
+        with self._lock:
+            again = items[max(0, len(items) - (self._size - len(self._items))) :] if len(self._items) < self._size else []
+            self._items.extendleft(reversed(again))
+            self._first -= len(again)
 
     def head(self, n: int) -> tuple[int, list[T]]:
         """Return the number of the oldest item, and the oldest `n`."""

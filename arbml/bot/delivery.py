@@ -1,13 +1,14 @@
 """Ticks and outcomes on their way to the service: kept while it is gone, sent again in order. No network; see `arbml.bot.link`.
 
 Sending twice does no harm: the service ignores a tick that it has, and an outcome that it has is a duplicate to it. So what
-was sent is taken off only when the service said that it took it in.
+was sent is taken off only when the service said that it took it in; and a service that was started anew, which knows the
+market of its build only, is shown again what its features look back on.
 """
 
 import logging
 import re
 import threading
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -16,7 +17,7 @@ import orjson
 from arbml.bot.advisor import AbsentCode
 from arbml.bot.backlog import Backlog
 from arbml.bot.link import Fault, Link, Refusal, Send, Talk
-from arbml.bot.reading import read_observed, read_settled
+from arbml.bot.reading import Seen, read_seen, read_settled
 from arbml.bot.requests import to_json, to_outcome
 from arbml.bot.soundness import TickSieve
 from arbml.clock import Clock
@@ -34,6 +35,7 @@ _TICK_FIELDS = (
     "ts_ms", "venue", "pair", "price", "ts_known_ms", "fee_bps", "volume", "liquidity", "gas_price_gwei", "reserve_base",
     "reserve_quote", "log_index",
 )  # fmt: skip
+MEMORY_MS = 1_200_000  # twice the longest lookback of a feature: from there on, a start does not show in any of them
 _TICK_PLACE = re.compile(r"ticks\[(\d+)\]")
 
 
@@ -59,6 +61,8 @@ class Delivery:
         self._sieve = TickSieve()
         self._sieving = threading.Lock()
         self._at_once = FIRST_TICKS
+        self._shown: deque[Tick] = deque(maxlen=config.tick_buffer)
+        self._instance = ""
         self._breaks: Counter[tuple[str, int]] = Counter()
 
     def take(self, ticks: Sequence[Tick]) -> str:
@@ -131,7 +135,7 @@ class Delivery:
         left, refused = chunk, 0
         while left:
             started_s = self._stopwatch()
-            told = yield from self._link.ask(Send("/observe", _body(left), deadline_s), read_observed)
+            told = yield from self._link.ask(Send("/observe", _body(left, self._instance), deadline_s), read_seen)
             if isinstance(told, Fault):
                 if told.code is AbsentCode.SERVICE_LATE:
                     self._at_once = max(MIN_TICKS, len(left) // 2)
@@ -140,8 +144,11 @@ class Delivery:
                 self.lose("ticks_lost", len(left), f"{len(left)} ticks: {told.detail}")
                 break
             if not isinstance(told, Refusal):
-                self._count_sent(left, told, started_s)
+                self._took_in(left, told, started_s)
                 break
+            if self._instance and told.field == "instance":
+                self._show_again()
+                return None
             refused += 1
             place = _TICK_PLACE.match(told.field)
             if told.status == 413 and len(left) > 1:
@@ -155,13 +162,25 @@ class Delivery:
         self.ticks.done(number + len(chunk))
         return None
 
-    def _count_sent(self, sent: Sequence[Tick], told: tuple[int, int], started_s: float) -> None:
-        accepted, late = told
+    def _took_in(self, sent: Sequence[Tick], seen: Seen, started_s: float) -> None:
         self.counts["ticks_sent"] += len(sent)
-        self.counts["ticks_accepted"] += accepted
-        self.counts["ticks_late"] += late
+        self.counts["ticks_accepted"] += seen.accepted
+        self.counts["ticks_late"] += seen.late
         if len(sent) >= self._at_once and self._stopwatch() - started_s < self._quick_s:
             self._at_once = min(MAX_TICKS, 2 * self._at_once)
+        self._instance = seen.instance
+        self._shown.extend(sent)
+        oldest_ms = sent[-1].ts_ms - MEMORY_MS
+        while self._shown and self._shown[0].ts_ms < oldest_ms:
+            self._shown.popleft()
+
+    def _show_again(self) -> None:
+        """Queue what the service was shown before it was started anew, in front of what it was not."""
+        log.warning("the service was started anew; it is shown the last %d ticks again", len(self._shown))
+        self._instance = ""
+        self.counts["ticks_again"] += len(self._shown)
+        self.ticks.put_back(list(self._shown))
+        self._shown.clear()
 
     def _broke_down(self, kind: str, number: int, fault: Fault) -> bool:
         """Whether the service broke down over the same thing often enough to leave it out, so that the rest gets through."""
@@ -181,8 +200,8 @@ class Delivery:
         return Fault(AbsentCode.SERVICE_LATE, text)
 
 
-def _body(ticks: Sequence[Tick]) -> bytes:
+def _body(ticks: Sequence[Tick], instance: str) -> bytes:
     rows: list[dict[str, Any]] = [
         {name: value for name in _TICK_FIELDS if (value := getattr(tick, name)) is not None} for tick in ticks
     ]
-    return orjson.dumps({"ticks": rows}, option=orjson.OPT_SERIALIZE_NUMPY)
+    return orjson.dumps({"ticks": rows, **({"instance": instance} if instance else {})}, option=orjson.OPT_SERIALIZE_NUMPY)

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import fields
-from typing import Any
+from typing import Any, NamedTuple
 
 from arbml.bot.requests import prediction_from_json
 from arbml.market import Opportunity, Prediction, PriceForecast, Recommendation, Variant, VolatilityForecast
@@ -53,17 +53,32 @@ def read_prediction(data: Any, question: tuple[Opportunity, str]) -> Prediction:
     return prediction
 
 
-def read_observed(data: Any) -> tuple[int, int]:
-    """Read an answer of `/observe`: (accepted, late)."""
-    return int(data["accepted"]), int(data["late"])
+class Seen(NamedTuple):
+    """What became of ticks. `instance` changes when the service was started anew; "" where it does not say."""
+
+    accepted: int
+    late: int
+    instance: str
 
 
-def read_settled(data: Any) -> tuple[bool, bool]:
-    """Read an answer of `/outcome`: (joined, duplicate)."""
+class Settled(NamedTuple):
+    """What became of an outcome."""
+
+    joined: bool
+    duplicate: bool
+
+
+def read_seen(data: Any) -> Seen:
+    """Read an answer of `/observe`. Raises KeyError, TypeError or ValueError if it is none."""
+    return Seen(int(data["accepted"]), int(data["late"]), str(data.get("instance", "")))
+
+
+def read_settled(data: Any) -> Settled:
+    """Read an answer of `/outcome`. Raises KeyError, TypeError or ValueError if it is none."""
     joined, duplicate = data["joined"], data["duplicate"]
     if not (isinstance(joined, bool) and isinstance(duplicate, bool)):
         raise TypeError("joined or duplicate")
-    return joined, duplicate
+    return Settled(joined, duplicate)
 
 
 def read_object(data: Any) -> dict[str, Any]:

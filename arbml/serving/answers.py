@@ -103,6 +103,7 @@ class ObserveAnswer(Answer):
     accepted: int
     late: int = Field(description="older than what was known of their stream; ignored")
     streams: dict[str, int] = Field(description="rows known of each stream touched, up to what the models look at")
+    instance: str = Field(description="another one after each start: the service has forgotten what it was shown before; show it again")
 
 
 class OutcomeAnswer(Answer):

@@ -92,6 +92,9 @@ class ObserveRequest(Request):
     """Ticks, in the order in which they became known."""
 
     ticks: Annotated[list[TickRequest], Field(min_length=1, max_length=1000)]
+    instance: Annotated[str, StringConstraints(max_length=64)] | None = Field(
+        None, description="that of the last answer: refused with 409 if the service was started anew since, and lacks what went before"
+    )
 
 
 class OutcomeRequest(Request):

@@ -273,6 +273,17 @@ def test_a_cycle_over_three_pairs_is_answered_in_its_start_token(client: Client)
     assert error(many)["field"] == "opportunities[1].legs[1].side"
 
 
+def test_ticks_that_go_on_from_another_instance_are_refused_and_not_taken_in(client: Client, kit: Kit) -> None:
+    first = client.post("/observe", {"ticks": LINK_TICKS}).json()["instance"]
+    later = [{**one, "ts_ms": NOW_MS + 1} for one in LINK_TICKS]
+    assert client.post("/observe", {"ticks": later, "instance": first}).json()["accepted"] == 2
+    client.door.open(kit.predictor(), kit.journals[0])
+    refused = client.post("/observe", {"ticks": later, "instance": first})
+    assert (refused.status_code, error(refused)["field"]) == (409, "instance")
+    assert client.post("/health").json()["streams"] == 2, "those of the bundle"
+    assert client.post("/observe", {"ticks": later}).json()["instance"] not in ("", first)
+
+
 def test_openapi_says_how_many_legs(client: Client) -> None:
     document = client.request("GET", "/openapi.json").json()
     legs = document["paths"]["/predict"]["post"]["requestBody"]["content"]["application/json"]["schema"]["properties"]["legs"]
