@@ -75,9 +75,14 @@ class Desk:
             self._on = True
             if self._thread is not None and not self._thread.is_alive():
                 self._thread.start()
-            self._wake.notify()
+            self._wake.notify_all()
         if self._thread is None:
             self._get_ready()
+
+    def wait_until_ready(self, timeout_s: float) -> bool:
+        """Wait until it is shown all that it missed; false if that takes longer, or it is switched off."""
+        with self._wake:
+            return self._wake.wait_for(lambda: self._ready, timeout_s)
 
     def turn_off(self) -> None:
         """Show and ask nothing any more; outcomes are still carried."""
@@ -88,7 +93,7 @@ class Desk:
         """Say that there are new ticks in the memory."""
         if self._thread is not None:
             with self._wake:
-                self._wake.notify()
+                self._wake.notify_all()
         elif self._on:
             self._show_all()
 
@@ -103,7 +108,7 @@ class Desk:
             return question.answers
         with self._wake:
             self._questions.append(question)
-            self._wake.notify()
+            self._wake.notify_all()
         if question.answered.wait(self._max_wait_s):
             return question.answers
         question.given_up = True
@@ -118,7 +123,7 @@ class Desk:
                 self._counts["outcomes_lost"] += 1
             self._outcomes.append(execution)
             self._retry_at_s = -math.inf
-            self._wake.notify()
+            self._wake.notify_all()
             if self._thread is not None and not self._thread.is_alive() and not self._closed:
                 self._thread.start()
         if self._thread is None or self._closed:
@@ -130,15 +135,15 @@ class Desk:
             behind = max(0, self._memory.end - self._next)
         return {"ready": self._ready, "ticks_behind": behind, "outcomes_waiting": len(self._outcomes), **self._counts}
 
-    def close(self) -> None:
+    def close(self, wait: bool = True) -> None:
         """Carry the outcomes that wait, once more, and end. The advisor stays open: it belongs to whoever made it."""
         with self._wake:
             self._closed, self._on, self._ready = True, False, False
             self._retry_at_s = -math.inf
-            self._wake.notify()
+            self._wake.notify_all()
         if self._thread is None or not self._thread.is_alive():
             self._carry()
-        else:
+        elif wait:
             self._thread.join(CLOSE_S)
 
     def _hopeless(self, now_s: float) -> str:
@@ -185,6 +190,7 @@ class Desk:
         self._show_all()
         with self._wake:
             self._ready = self._on
+            self._wake.notify_all()
 
     def _show_all(self) -> None:
         while self._on and self._show_some():

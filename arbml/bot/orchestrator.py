@@ -19,6 +19,7 @@ from arbml.market.native import exchange_rate, quote_token
 
 WINDOW = 1000         # latest questions whose waiting time is kept
 MAX_JUDGED = 100_000  # requests whose outcome is awaited
+MAX_DESKS = 4         # advisors that are told what became of their judgements
 
 
 class Finder(Protocol):
@@ -100,6 +101,11 @@ class ArbitrageOrchestrator:
                 self._desk.turn_off()
             self._desk, self._on = desk, True
             desk.turn_on()
+
+    def wait_until_ready(self, timeout_s: float) -> bool:
+        """Wait until the advisor can be asked; false if that takes longer, or ML is off. A bot need not wait."""
+        desk = self._desk if self._on else None
+        return desk is not None and desk.wait_until_ready(timeout_s)
 
     def disable_ml(self) -> None:
         """Leave the advisor alone, but for outcomes of what it judged. What is found is decided by the rule."""
@@ -190,6 +196,12 @@ class ArbitrageOrchestrator:
         for desk in self._desks:
             if desk.advisor is advisor:
                 return desk
+        if len(self._desks) == MAX_DESKS:  # who was replaced long ago hears no more of what became of its judgements
+            gone = next(desk for desk in self._desks if desk is not self._desk)
+            self._desks.remove(gone)
+            with self._guard:
+                self._judges = OrderedDict((name, desk) for name, desk in self._judges.items() if desk is not gone)
+            gone.close(wait=False)
         self._desks.append(Desk(advisor, self._memory, self._guard, self._bot.max_wait_ms / 1000, self._stopwatch))
         return self._desks[-1]
 

@@ -155,6 +155,19 @@ def test_another_advisor_starts_with_all_that_is_remembered_and_outcomes_find_wh
     assert first.closed == second.closed == 0, "they belong to whoever made them"
 
 
+def test_advisors_replaced_long_ago_are_forgotten(make: Make) -> None:
+    advisors = [FakeAdvisor() for _ in range(6)]
+    bot = make()
+    bot.observe(pair(NOW_MS))
+    for advisor in advisors:
+        bot.enable_ml(advisor)
+        bot.find_opportunities(USDC)
+    for n in range(1, 7):
+        bot.record_outcome(outcome(f"r{n}"))
+    told = [[one.request_id for one in advisor.outcomes] for advisor in advisors]
+    assert told == [[], [], ["r3"], ["r4"], ["r5"], ["r1", "r2", "r6"]]
+
+
 def boom() -> None:
     raise RuntimeError("no")
 
