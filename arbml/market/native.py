@@ -60,7 +60,7 @@ def native_price_in(token: str, pools: Sequence[Pool], costs: CostsConfig, quote
     """Return the price of the gas token in `token`.
 
     1 if `token` is the gas token; the configured price if `token` is the quote; else that of the deepest pool between the
-    two; else the configured price converted by the deepest pool between the quote and `token`.
+    two; else the price in the quote, configured or of the deepest pool, converted by the deepest pool between quote and `token`.
 
     Args:
         token: e.g. the token that a route starts in.
@@ -78,17 +78,24 @@ def native_price_in(token: str, pools: Sequence[Pool], costs: CostsConfig, quote
     quote = quote or quote_token(pools, costs)
     if costs.native_price_quote is not None and token == quote:
         return costs.native_price_quote
-    names = {name for pool in pools for name in pool.pair.split("/") if is_native(name, costs)}
-    found = [rate for name in sorted(names) if (rate := exchange_rate(name, token, pools)) is not None]
-    if found:
-        return found[0]
+    price = _deepest_native(token, pools, costs)
+    if price is not None:
+        return price
+    in_quote = costs.native_price_quote or (_deepest_native(quote, pools, costs) if quote else None)
     in_token = exchange_rate(quote, token, pools) if quote else None
-    if costs.native_price_quote is not None and in_token is not None:
-        return costs.native_price_quote * in_token
+    if in_quote is not None and in_token is not None:
+        return in_quote * in_token
     raise ConfigError(
-        f"the gas cost of routes that start in {token} is unknown: no pool between it and {' or '.join(costs.native_symbols)}; "
-        f"collect one, or set ML_COSTS__NATIVE_PRICE_QUOTE to the price of the gas token in {quote or token}"
+        f"the gas cost of routes that start in {token} is unknown: no pool between {' or '.join(costs.native_symbols)} and it "
+        f"(or {quote or 'the quote'}, and from there to it); collect one, or set ML_COSTS__NATIVE_PRICE_QUOTE to the price of the "
+        f"gas token in {quote or token}"
     )
+
+
+def _deepest_native(token: str, pools: Sequence[Pool], costs: CostsConfig) -> float | None:
+    names = {name for pool in pools for name in pool.pair.split("/") if is_native(name, costs)}
+    rates = (exchange_rate(name, token, pools) for name in sorted(names))
+    return next((rate for rate in rates if rate is not None), None)
 
 
 def native_price_of(hops: Sequence[Hop], pools: Sequence[Pool], costs: CostsConfig, quote: str | None = None) -> float:

@@ -44,8 +44,9 @@ def test_native_price_by_start_token() -> None:
     assert native_price_in("weth", pools, COSTS) == 1.0
     assert native_price_in("USDC", pools, COSTS) == 2_000.0
     assert native_price_in("WBTC", pools, COSTS) == 0.05
-    with pytest.raises(ConfigError, match="routes that start in DAI"):
-        native_price_in("DAI", pools, COSTS)
+    assert native_price_in("DAI", pools, COSTS) == 4_000.0  # over USDC, the quote
+    with pytest.raises(ConfigError, match="routes that start in LINK"):
+        native_price_in("LINK", pools, COSTS)
 
 
 def test_a_configured_price_is_in_the_quote_and_converted() -> None:
