@@ -161,7 +161,7 @@ class BotConfig(Section):
     min_profit: float = Field(0.0, ge=0, description="least net profit after fees, price impact and gas, in the token of the route")
     limit: int = Field(10, ge=1, description="opportunities looked at in one moment, best first")
     without_ml: Literal["hold", "rule"] = Field(
-        "hold", description="while ML is on and cannot answer: hold sends nothing, rule sends what has min_profit"
+        "rule", description="while ML is on and nobody judges (gone, late, abstains): rule sends what has min_profit, hold sends nothing"
     )
     max_wait_ms: int = Field(300, ge=0, description="longest wait for a judgement; 0 waits as long as it takes, in the bot's own thread")
 

@@ -52,7 +52,7 @@ def test_absent_is_never_executed_unless_the_rule_says_so(code: AbsentCode) -> N
     prediction = absent(OPPORTUNITY, "r1", code.reason("the reason"))
     assert prediction.recommendation is Recommendation.SKIP
     assert prediction.expected_profit < 0
-    held = decided(OPPORTUNITY, "r1", prediction, BotConfig())
+    held = decided(OPPORTUNITY, "r1", prediction, BotConfig(without_ml="hold"))
     assert not held.execute
     assert held.why == f"{code.value}: the reason"
     assert decided(OPPORTUNITY, "r1", prediction, BotConfig(without_ml="rule")).execute
