@@ -14,6 +14,7 @@ from arbml.backtest.drawdown import drawdown
 from arbml.backtest.ratios import MIN_BLOCKS, deflated_sharpe, moments, probabilistic_sharpe, sortino
 from arbml.backtest.results import BacktestResult
 from arbml.evaluation import reliability
+from arbml.market import Variant
 
 Floats = NDArray[np.float64]
 
@@ -215,12 +216,12 @@ def _without(why: dict[str, str], names: tuple[str, ...], reason: str) -> dict[s
 
 
 def _honesty(trades: pd.DataFrame, why: dict[str, str]) -> dict[str, Any]:
-    """Return whether what was promised came true: by the finder for all attempts, by the model for those that it judged."""
-    given = trades[trades["success_probability"].notna()]
+    """Return whether what was promised came true: by the finder for all attempts, by models for those that they judged."""
+    given = judged_by_model(trades)
     promised = float(trades["expected_net"].sum())
     if given.empty:
         names = ("expected_profit", "realised_profit", "brier", "calibration_error")
-        why |= dict.fromkeys(names, "no attempt was judged by ML" if len(trades) else "no attempt was made")
+        why |= dict.fromkeys(names, "no attempt was judged by a model" if len(trades) else "no attempt was made")
         return {"promised_profit": promised, "judged": 0, **dict.fromkeys(names)}
     success, probability = outcomes(given)
     return {
@@ -231,6 +232,11 @@ def _honesty(trades: pd.DataFrame, why: dict[str, str]) -> dict[str, Any]:
         "brier": float(np.mean((probability - success) ** 2)),
         "calibration_error": reliability(success, probability).error,
     }
+
+
+def judged_by_model(trades: pd.DataFrame) -> pd.DataFrame:
+    """Return the attempts on which a promoted model gave its word, rather than a baseline or nobody."""
+    return trades[trades["success_probability"].notna() & trades["variant"].notna() & (trades["variant"] != Variant.BASELINE.value)]
 
 
 def outcomes(judged: pd.DataFrame) -> tuple[Floats, Floats]:

@@ -50,9 +50,10 @@ def test_win_rate_and_its_interval() -> None:
 
 
 def test_what_was_promised_and_what_came() -> None:
-    found = metrics(result([trade(60), trade(600, "reverted"), trade(900, success_probability=float("nan"))]))
+    unjudged = trade(900, success_probability=float("nan"), variant=None)
+    found = metrics(result([trade(60), trade(600, "reverted"), unjudged, trade(990, variant="baseline")]))
     assert found.judged == 2
-    assert found.promised_profit == pytest.approx(13.5)
+    assert found.promised_profit == pytest.approx(18.0)
     assert found.expected_profit == pytest.approx(6.0)
     assert found.realised_profit == pytest.approx(4.0 - 1.4)
     assert found.brier == pytest.approx((0.2**2 + 0.8**2) / 2)

@@ -133,7 +133,7 @@ def test_text_and_json_say_the_same(tmp_path: Path) -> None:
         assert figure.meaning in report.text
 
 
-UNJUDGED = trade(60, success_probability=float("nan"), expected_profit=float("nan"))
+UNJUDGED = trade(60, success_probability=float("nan"), expected_profit=float("nan"), variant=None, recommendation=None)
 
 
 @pytest.mark.parametrize("trades", [[], [trade(60)], [trade(60, "failed")], [trade(60, "reverted")], [UNJUDGED]])

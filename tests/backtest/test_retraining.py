@@ -29,6 +29,7 @@ CONFIG = Config.model_validate(
         "promotion": {"min_samples": 20, "bootstrap_rounds": 200, "confidence": 0.6},
         "training": {"folds": 1},
         "volatility": {"max_samples": 500},
+        "bot": {"without_ml": "hold"},
     }
 )
 

@@ -140,7 +140,7 @@ def reliability_chart(table: Reliability, brier: float) -> Chart:
 def _counts(rows: Sequence[tuple[float, float, int]], most: int, left: float, height: int) -> list[str]:
     """Bars of how many attempts are in each bin, beside the diagram."""
     shapes = [text(left, TOP - 1, "attempts in each bin (mean probability given, %)", "tick")]
-    room = (height - TOP - BOTTOM) / max(1, len(rows))
+    room = min(30.0, (height - TOP - BOTTOM) / max(1, len(rows)))
     for i, (p, _, n) in enumerate(rows):
         y = TOP + 8 + i * room
         shapes += [text(left + 34, y + room / 2 + 4, percent(p), "tick", "end")]

@@ -3,7 +3,7 @@
 from collections import Counter
 
 from arbml.backtest.comparison import Arm, Comparison, Difference
-from arbml.backtest.metrics import outcomes
+from arbml.backtest.metrics import judged_by_model, outcomes
 from arbml.backtest.report import charts, tables
 from arbml.backtest.report.formats import moment, money, number, percent, signed, span
 from arbml.backtest.report.model import Chart, Content, Section, Table, Tile
@@ -64,13 +64,15 @@ def headline(comparison: Comparison) -> str:
         )
     rule = comparison.arm("rule")
     first = next((one for one in comparison.differences if rule and (one.arm, one.against) == (arm.name, rule.name)), None)
-    return f"{said} {_beside_rule(first, token)}" if first else said
+    return f"{said} {_beside_rule(first, arm)}" if first else said
 
 
-def _beside_rule(one: Difference, token: str) -> str:
+def _beside_rule(one: Difference, arm: Arm) -> str:
     """Say what the rule alone would have made of it, and whether the difference is more than luck."""
+    token = arm.result.token
     if one.gain == 0.0:
-        return f"{one.against} gained the same."
+        idle = not any(training.kind == "scorer" and training.promoted for training in arm.trainings)
+        return f"{one.against} gained the same" + (": no scorer had won its gate, so that the rule decided." if idle else ".")
     more = f"That is {money(abs(one.gain))} {token} {'more' if one.gain > 0 else 'less'} than {one.against} on the same ticks"
     if one.low is None or one.high is None:
         return f"{more}; the period is too short to tell it from luck."
@@ -132,14 +134,13 @@ def _calibrated(arm: Arm) -> Section:
     if not found.judged:
         return Section("")
     sentences = (
-        f"On {number(found.judged)} attempts judged by ML the models expected {signed(found.expected_profit)} {token} in sum and "
+        f"On {number(found.judged)} attempts judged by models these expected {signed(found.expected_profit)} {token} in sum and "
         f"{signed(found.realised_profit)} {token} came; the finder had promised {signed(found.promised_profit)} {token}.",
         "Only what was sent shows here: the probabilities of what was left alone cannot be checked.",
     )
     if found.judged < FEW_JUDGED or found.brier is None:
         return Section("Were the probabilities right?", sentences)
-    trades = arm.result.trades
-    success, probability = outcomes(trades[trades["success_probability"].notna()])
+    success, probability = outcomes(judged_by_model(arm.result.trades))
     table = reliability(success, probability, bins=max(2, min(10, found.judged // 20)))
     return Section("Were the probabilities right?", sentences, (charts.reliability_chart(table, found.brier),))
 

@@ -50,7 +50,7 @@ def number(value: float | int | None) -> str:
         return DASH
     if (float(value).is_integer() or abs(value) >= 1e4) and abs(value) < 1e15:
         return f"{round(value):,}"
-    return f"{value:.4g}"
+    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}"
 
 
 def moment(ts_ms: int) -> str:
