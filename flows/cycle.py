@@ -15,7 +15,7 @@ from flows.collect import collect_flow, selection_of
 from flows.drift import drift_flow
 from flows.features import features_flow
 from flows.meter import Meter, Step
-from flows.patterns import patterns_or_note
+from flows.patterns import patterns_flow
 from flows.promote import promote_flow
 from flows.sources import Source
 from flows.train import train_flow
@@ -83,10 +83,10 @@ def cycle(sources: Sequence[Source], kinds: Sequence[str] = ()) -> Cycle:
             note("; ".join(f"{r.model}: {'DRIFT' if r.drifted else 'no drift'}" for r in drift.reports))
             done.notes += [*(f"drift of {r.text()}" for r in drift.reports), *drift.notes]
     with meter.step("patterns") as note:
-        found = patterns_or_note(selection)
-        if isinstance(found, str):
-            note("none: not enough to learn from")
-            done.notes.append(found)
+        found = patterns_flow(selection)
+        if isinstance(found.detection, str):
+            note(f"not enough to learn from, {len(found.active)} active")
+            done.notes.append(f"no patterns: {found.detection}")
         else:
             note(f"{len(found.detection.patterns)} of {len(found.detection.tested)} candidates confirmed, {len(found.active)} active")
             done.notes += [f"pattern {one.text}" for one in found.detection.patterns[:3]]

@@ -18,13 +18,13 @@ class PatternsFound:
     """What a detection came to, and what it left in the store.
 
     Attributes:
-        detection: with every candidate that was tested.
+        detection: with every candidate that was tested; a sentence where there is not enough data to look.
         active: all patterns that are matched from now on, best first.
         new: of those confirmed, how many were not active before. retired: how many were confirmed too long ago.
         notes: for people.
     """
 
-    detection: Detection
+    detection: "Detection | str"
     active: tuple[Pattern, ...]
     new: int
     retired: int
@@ -32,30 +32,34 @@ class PatternsFound:
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data, ready for JSON."""
+        kept = {"active": [pattern.told() for pattern in self.active], "new": self.new, "retired": self.retired, "notes": list(self.notes)}
         found = self.detection
+        if isinstance(found, str):
+            return {"confirmed": [], "why": found, **kept}
         counts = {name: getattr(found, name) for name in ("looked_at", "promising", "found_rows", "confirmed_rows", "split_ms")}
         return {
             **counts,
             "tested": len(found.tested),
             "confirmed": [pattern.told() for pattern in found.patterns],
-            "active": [pattern.told() for pattern in self.active],
-            "new": self.new,
-            "retired": self.retired,
-            "notes": list(self.notes),
+            **kept,
         }
 
 
 @task(cache_policy=NO_CACHE)
-def detect_patterns(selection: Selection, known: tuple[Pattern, ...]) -> Detection:
-    """Find patterns in the selected ticks and executions. Raises NotEnoughData where they cannot give any."""
+def detect_patterns(selection: Selection, known: tuple[Pattern, ...]) -> "Detection | str":
+    """Find patterns in the selected ticks and executions; a sentence where they are too few to look."""
     workspace = Workspace()
     ticks = workspace.ticks(selection)
     report("patterns", 0.2)
     features = workspace.features(ticks)
     report("patterns", 0.5)
-    dataset = workspace.dataset("scorer", ticks, features)
-    report("patterns", 0.7)
-    return PatternDetector(workspace.config.patterns, workspace.config.training.seed).detect(dataset, features, known)
+    detector = PatternDetector(workspace.config.patterns, workspace.config.training.seed)
+    try:
+        dataset = workspace.dataset("scorer", ticks, features)
+        report("patterns", 0.7)
+        return detector.detect(dataset, features, known)
+    except NotEnoughData as error:
+        return str(error)
 
 
 @task(cache_policy=NO_CACHE)
@@ -74,24 +78,15 @@ def retire_patterns() -> int:
 
 @flow(name="patterns", validate_parameters=False)
 def patterns_flow(selection: Selection) -> PatternsFound:
-    """Find, confirm and keep patterns; retire those that were not confirmed for too long, also when there is too little data."""
+    """Find, confirm and keep patterns; retire those that were not confirmed for too long."""
     report("patterns", 0)
-    try:
-        detection = detect_patterns(selection, active_patterns(Workspace())[0])
-        new = keep_patterns(detection.patterns)
-    finally:
-        retired = retire_patterns()
-    kept, notes = active_patterns(Workspace())
+    detection = detect_patterns(selection, active_patterns(Workspace())[0])
+    confirmed, notes = ((), ()) if isinstance(detection, str) else (detection.patterns, detection.notes)
+    new = keep_patterns(confirmed)
+    retired = retire_patterns()
+    kept, left_out = active_patterns(Workspace())
     report("patterns", 1)
-    return PatternsFound(detection, kept, new, retired, (*detection.notes, *notes))
-
-
-def patterns_or_note(selection: Selection) -> "PatternsFound | str":
-    """Run the flow as one step of a longer one: too little data is a note, not an error."""
-    try:
-        return patterns_flow(selection)
-    except NotEnoughData as error:
-        return f"no patterns: {error}"
+    return PatternsFound(detection, kept, new, retired, (*notes, *left_out))
 
 
 def active_patterns(workspace: Workspace) -> tuple[tuple[Pattern, ...], tuple[str, ...]]:

@@ -11,7 +11,7 @@ from arbml.clock import SystemClock
 from arbml.promotion import Decision
 from flows.drift import drift_flow
 from flows.features import features_flow
-from flows.patterns import patterns_or_note
+from flows.patterns import patterns_flow
 from flows.promote import promote_flow
 from flows.train import train_flow
 from flows.validate import validate_flow
@@ -53,8 +53,9 @@ def retrain(kind: str) -> Retrained:
 
 
 def _patterns(selection: Selection) -> str:
-    found = patterns_or_note(selection)
-    return found if isinstance(found, str) else f"patterns: {len(found.active)} active, {found.new} new, {found.retired} retired"
+    found = patterns_flow(selection)
+    kept = f"patterns: {len(found.active)} active, {found.new} new, {found.retired} retired"
+    return f"{kept}; {found.detection}" if isinstance(found.detection, str) else kept
 
 
 def late_s(due: datetime | None, now: datetime) -> float:

@@ -7,6 +7,7 @@ import typer
 
 from arbml.cli.output import Output, shortened
 from arbml.cli.session import session
+from arbml.errors import ArbmlError
 
 if TYPE_CHECKING:
     from arbml.models.patterns import Pattern
@@ -36,6 +37,8 @@ def patterns(
 
         found = patterns_flow(Selection())
     detection = found.detection
+    if isinstance(detection, str):
+        raise ArbmlError(f"{detection}; {len(found.active)} patterns stay active")
     out.line(f"{detection.found_rows} opportunities before {iso(detection.split_ms)} suggested {detection.promising} of "
              f"{detection.looked_at} conditions; {detection.confirmed_rows} after it tested {len(detection.tested)} of them and "
              f"confirmed {len(detection.patterns)}")

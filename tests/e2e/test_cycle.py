@@ -18,11 +18,11 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
 KINDS = ("lstm", "scorer", "volatility")
 RUN = ("--json", "run", "--hours", "4")  # a size at which one model beats its baseline and two do not
-FLOWS = {"cycle": 1, "collect": 1, "validate": 1, "features": 1, "train": 3, "promote": 1, "drift": 1, "build": 1, "ask": 1}
+FLOWS = {"cycle": 1, "collect": 1, "validate": 1, "features": 1, "train": 3, "promote": 1, "drift": 1, "patterns": 1, "build": 1, "ask": 1}
 TASKS = {
     "check_sources": 1, "collect_source": 1, "validate_frame": 3, "build_features": 1, "save_features": 1, "build_dataset": 9,
-    "train_model": 3, "promote_model": 3, "report_drift": 3, "fit_baseline": 3, "write_bundle_of": 1, "build_service": 1,
-    "question": 1, "ask": 1,
+    "train_model": 3, "promote_model": 3, "report_drift": 3, "detect_patterns": 1, "keep_patterns": 1, "retire_patterns": 1,
+    "fit_baseline": 3, "write_bundle_of": 1, "build_service": 1, "question": 1, "ask": 1,
 }  # fmt: skip
 MAIN = {"lstm": "pinball_bps", "scorer": "brier", "volatility": "qlike"}
 
@@ -68,7 +68,7 @@ def again(first: Seen, prefect_url: str) -> Seen:
 def test_every_step_is_measured(first: Seen) -> None:
     steps = first.facts["steps"]
     assert [step["name"] for step in steps] == [
-        "collect", "validate", "features", *(f"train {kind}" for kind in KINDS), "promote", "drift", "build", "serve and ask",
+        "collect", "validate", "features", *(f"train {kind}" for kind in KINDS), "promote", "drift", "patterns", "build", "serve and ask",
     ]  # fmt: skip
     for step in steps:
         assert step["seconds"] > 0, step
