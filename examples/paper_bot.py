@@ -8,7 +8,7 @@
 No money, no chain, no network but for --url. The market is that of `arbml run` (same seed), two days later, which no model
 has seen. Whether an attempt succeeds is decided by the simulated world: by the true odds of that moment, which neither the bot
 nor the models are shown. Beside the bot trades another one, by the rule "send what pays after costs", in the same market and
-with the same luck: the difference is what ML saved or cost. Neither moves the pools.
+with the same luck: the difference is what ML saved or cost. Neither moves the pools. Two hours say little: take a day or more.
 """
 
 import argparse
@@ -32,7 +32,6 @@ from arbml.settings import load_settings
 TOKEN = "USDC"
 TRAINED_HOURS = 48.0   # the market that a default `arbml run` learns from
 WATCH_MS = 30 * 60_000  # only watched before the first trade
-WARM_S = 60.0
 LONGEST_HOURS = 24 * 92
 
 
@@ -110,7 +109,6 @@ def trade(market: PaperMarket, bot: ArbitrageOrchestrator, clock: FixedClock, mi
     held_back: Counter[str] = Counter()
     clock.set(market.start_ms)
     bot.observe(market.before())
-    bot.wait_until_ready(WARM_S)
     now_ms = market.start_ms
     for now_ms, ticks in market.moments():
         clock.set(now_ms)
@@ -144,7 +142,9 @@ def report(bot: ArbitrageOrchestrator, mine: Book, rule: Book, now_ms: int) -> N
 def say_sent(found: EnhancedOpportunity) -> None:
     """Print what is sent, and why."""
     opportunity, judged = found.opportunity, found.prediction
-    odds = f"{judged.success_probability:6.1%} likely, worth {judged.expected_profit:+.2f}" if judged is not None else "not judged"
+    odds = f"not judged ({found.why.partition(':')[0]})"
+    if judged is not None and found.by_model:
+        odds = f"{judged.success_probability:6.1%} likely, worth {judged.expected_profit:+.2f}"
     put_in = f"{opportunity.amount_in:,.0f} {opportunity.token}"
     print(f"{iso(opportunity.ts_ms)[:19]} > {opportunity.route.name}: {put_in}, pays {opportunity.net_profit:+.2f}; {odds}")
 
@@ -166,12 +166,18 @@ def table(books: Sequence[Book]) -> str:
 
 
 def difference(mine: Book, rule: Book) -> str:
-    """Return in words what ML saved or cost, by the moments at which only one of the two sent."""
+    """Return in words what ML saved or cost, and at which moments."""
     gain = mine.profit - rule.profit
-    skipped = [profit for moment, profit in rule.profits.items() if moment not in mine.profits]
-    saved, missed = -sum(p for p in skipped if p < 0), sum(p for p in skipped if p > 0)
-    verdict = f"ML {'earned' if gain >= 0 else 'cost'} {abs(gain):,.2f} {TOKEN} {'more than' if gain >= 0 else 'against'} the rule."
-    return f"{verdict} At {len(skipped):,} moments only the rule sent: {saved:,.2f} of losses and {missed:,.2f} of profits passed by."
+    verdict = f"ML {'earned' if gain >= 0 else 'cost'} {abs(gain):,.2f} {TOKEN} {'more than' if gain >= 0 else 'against'} the rule:"
+    by_rule = [profit for moment, profit in rule.profits.items() if moment not in mine.profits]
+    by_ml = [profit for moment, profit in mine.profits.items() if moment not in rule.profits]
+    same = len(mine.profits) - len(by_ml)
+    parts = [
+        f"at {len(by_rule):,} moments only the rule sent, which made {sum(by_rule):,.2f}",
+        f"at {len(by_ml):,} only ML did, which made {sum(by_ml):,.2f}",
+        f"at {same:,} both did, where ML made {gain - sum(by_ml) + sum(by_rule):+,.2f}",
+    ]
+    return "\n".join([verdict, *(f"  {part}" for part in parts)])
 
 
 def closing(bot: ArbitrageOrchestrator, mine: Book, rule: Book, held_back: Counter[str]) -> str:
@@ -233,7 +239,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         market = PaperMarket(options.seed, options.after, options.hours, config)
         clock.set(market.start_ms)
         advisor = make_advisor(options, config, clock)
-        bot = ArbitrageOrchestrator(config.costs, config.bot, clock, advisor)
+        # the market waits for the bot here, and the run is repeatable; live, keep the limit of ML_BOT__MAX_WAIT_MS
+        bot = ArbitrageOrchestrator(config.costs, changed(config.bot, max_wait_ms=0), clock, advisor)
         mine, rule = (Book(name, market.spacing_ms) for name in ("with ML" if advisor else "the rule, no ML", "the rule"))
         try:
             held_back = trade(market, bot, clock, mine, rule, config.costs.inclusion_delay_ms)

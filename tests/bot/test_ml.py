@@ -20,10 +20,12 @@ from arbml.serving import Journal
 from tests.bot.market import best, outcome
 from tests.serving.kit import CONFIG, NOW_MS, PAIR, Kit, lines, market, tick
 
+HOLD = Config.model_validate({**CONFIG.model_dump(), "bot": {"without_ml": "hold"}})
+
 
 @pytest.fixture
 def ml(kit: Kit, request: pytest.FixtureRequest) -> Callable[..., MLOrchestrator]:
-    def make(bundle: Path | str | None = "", initialize: bool = True, config: Config = CONFIG, **options: Any) -> MLOrchestrator:
+    def make(bundle: Path | str | None = "", initialize: bool = True, config: Config = HOLD, **options: Any) -> MLOrchestrator:
         path = kit.bundle() if bundle == "" else bundle
         made = MLOrchestrator(path, config, kit.root / "home", kit.clock, **{"stopwatch": kit.stopwatch, **options})
         request.addfinalizer(made.close)
@@ -208,6 +210,7 @@ def test_stale_ticks_abstain(ml: Make, kit: Kit) -> None:
     kit.clock.advance(61_000)
     answer = bot.enhance_opportunity(best(now_ms=NOW_MS + 61_000))
     assert not answer.execute
+    assert not answer.by_model
     assert answer.why.startswith("market_stale")
     assert any(problem.startswith("market_stale") for problem in bot.get_stats()["problems"])
 

@@ -17,7 +17,7 @@ from tests.bot.market import FakeAdvisor, TwoVenueFinder, numbered, outcome
 from tests.serving.kit import CONFIG, NOW_MS, Kit, market, tick
 
 USDC = ["USDC"]
-INLINE: dict[str, Any] = {"max_wait_ms": 0}
+INLINE: dict[str, Any] = {"max_wait_ms": 0, "without_ml": "hold"}
 Make = Callable[..., ArbitrageOrchestrator]
 
 
@@ -240,7 +240,7 @@ def test_while_it_gets_ready_nobody_waits(make: Make) -> None:
     advisor, gate = FakeAdvisor(), threading.Event()
     advisor.before = lambda: gate.wait(10) and None
     started = time.monotonic()
-    bot = make(advisor, {"max_wait_ms": 5000})
+    bot = make(advisor, {"max_wait_ms": 5000, "without_ml": "hold"})
     bot.observe(pair(NOW_MS))
     (found,) = bot.find_opportunities(USDC)
     assert time.monotonic() - started < 1.0
@@ -321,7 +321,7 @@ def test_stats_tell_the_whole_story(make: Make) -> None:
 @pytest.mark.parametrize("max_wait_ms", [0, 5000])
 def test_with_real_models_in_process(make: Make, kit: Kit, max_wait_ms: int) -> None:
     with MLOrchestrator(kit.bundle(ticks=market()[:2]), CONFIG, kit.root / "home", kit.clock) as advisor:
-        bot = make(advisor, {"max_wait_ms": max_wait_ms})
+        bot = make(advisor, {"max_wait_ms": max_wait_ms, "without_ml": "hold"})
         bot.observe(market())
         wait_until(lambda: bot.get_stats()["desk"]["ready"])
         (found,) = bot.find_opportunities(USDC)

@@ -67,7 +67,7 @@ def by_rule(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 
 def test_without_ml_it_sends_what_pays_and_keeps_its_books(by_rule: str) -> None:
-    sent = re.findall(r" > .*, pays \+(\S+); not judged", by_rule)
+    sent = re.findall(r" > .*, pays \+(\S+); not judged \(rule\)", by_rule)
     landed = re.findall(r"   (success|failed|reverted) +([+-][\d.]+) USDC", by_rule)
     assert len(sent) == len(landed) == row(by_rule, "sent") > 10
     for name, result in (("successes", "success"), ("never landed (cost nothing)", "failed"), ("reverts", "reverted")):
@@ -104,6 +104,8 @@ def check(out: str, by_rule: str, home: Path) -> None:
     gain = row(out, "profit after gas") - row(out, "profit after gas", column=1)
     said = re.findall(r"ML (earned|cost) ([\d,.]+) USDC (more than|against) the rule", out)[0]
     assert float(said[1].replace(",", "")) * (1 if said[0] == "earned" else -1) == pytest.approx(gain, abs=0.02)
+    only_rule, only_ml, both = (float(made.replace(",", "")) for made in re.findall(r"made ([+-]?[\d,.]+\d)", out))
+    assert only_ml - only_rule + both == pytest.approx(gain, abs=0.03)
 
 
 def test_in_process_everything_asked_and_sent_is_in_its_journal(by_rule: str, kit: Kit) -> None:
@@ -141,11 +143,18 @@ def sends(out: str) -> list[str]:
     return [line for line in out.splitlines() if " > " in line]
 
 
-def test_without_a_sound_bundle_it_sends_nothing_and_says_why(here: Here) -> None:
+def test_without_a_sound_bundle_it_goes_by_the_rule_and_says_why(here: Here, by_rule: str) -> None:
+    out = here(*SHORT, "--bundle", "nowhere")
+    assert row(out, "profit after gas") == row(out, "profit after gas", column=1) == row(by_rule, "profit after gas")
+    assert "; not judged (no_bundle)" in out
+    assert re.search(r"problem: no_bundle: nowhere.*no such file", out)
+
+
+def test_told_to_hold_it_sends_nothing_without_a_sound_bundle(here: Here, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ML_BOT__WITHOUT_ML", "hold")
     out = here(*SHORT, "--bundle", "nowhere")
     assert row(out, "sent") == 0
     assert row(out, "sent", column=1) > 10
-    assert re.search(r"problem: no_bundle: nowhere.*no such file", out)
     assert re.search(r"it held back, by the first reason: no_bundle \d+", out)
 
 
