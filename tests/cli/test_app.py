@@ -25,8 +25,8 @@ def test_version_and_help(tmp_path: Path) -> None:
     assert arbml("--version", cwd=tmp_path).stdout.startswith("arbml ")
     shown = arbml("--help", cwd=tmp_path)
     assert shown.returncode == 0
-    for command in ("run", "collect", "validate", "features", "train", "evaluate", "promote", "rollback", "drift", "patterns", "build", "serve",
-                    "schedule", "retrain", "status", "doctor"):
+    for command in ("run", "collect", "validate", "features", "train", "evaluate", "promote", "rollback", "drift", "patterns", "build",
+                    "serve", "schedule", "retrain", "status", "doctor"):
         assert f"  {command} " in shown.stdout
 
 
