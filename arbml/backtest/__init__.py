@@ -5,6 +5,7 @@ from arbml.backtest.exchange import Fate
 from arbml.backtest.ledger import ATOM, Ledger
 from arbml.backtest.results import BacktestResult, EquityPoint, Trade
 from arbml.backtest.strategy import GrossStrategy, History, Order, RuleStrategy, Strategy, View, Wake
+from arbml.backtest.tape import Tape, make_tape
 
 __all__ = [
     "ATOM",
@@ -18,7 +19,9 @@ __all__ = [
     "Order",
     "RuleStrategy",
     "Strategy",
+    "Tape",
     "Trade",
     "View",
     "Wake",
+    "make_tape",
 ]

@@ -10,7 +10,7 @@ from arbml.backtest.inventory import InventoryWallet
 from arbml.backtest.ledger import IN_FLIGHT, Ledger, to_tokens
 from arbml.backtest.results import BacktestResult, EquityPoint, Trade, frame_of
 from arbml.backtest.strategy import Strategy, Wake
-from arbml.backtest.tape import Tape, make_tape
+from arbml.backtest.tape import Reader, Tape, make_tape
 from arbml.backtest.view import MarketView
 from arbml.backtest.wallet import AtomicWallet, Wallet
 from arbml.config import BacktestConfig, CostsConfig
@@ -31,11 +31,13 @@ class Backtester:
     def __init__(self, costs: CostsConfig, config: BacktestConfig, fate: Fate | None = None) -> None:
         self._costs, self._config, self._fate = costs, config, fate
 
-    def run(self, ticks: TickFrame, strategy: Strategy, start_ms: int | None = None, end_ms: int | None = None) -> BacktestResult:
+    def run(
+        self, ticks: TickFrame | Tape, strategy: Strategy, start_ms: int | None = None, end_ms: int | None = None
+    ) -> BacktestResult:
         """Run one strategy.
 
         Args:
-            ticks: in any order.
+            ticks: in any order; or what `make_tape` made of them, so that several runs check and sort them once.
             strategy: fresh; it decides at moments from `start_ms` until before `end_ms`.
             start_ms, end_ms: UTC ms. What was known before the start is observed first; what comes after the end only settles
                 what is under way.
@@ -44,7 +46,7 @@ class Backtester:
             SchemaError: for ticks that are none. ConfigError: if the token of the routes is not clear, the period is empty,
                 or the price of gas is unknown. DataError: for an order that cannot be sent, naming strategy and field.
         """
-        tape = make_tape(ticks)
+        tape = ticks if isinstance(ticks, Tape) else make_tape(ticks)
         period = (-FAR if start_ms is None else start_ms, FAR if end_ms is None else end_ms)
         if not period[0] < period[1]:
             raise ConfigError(f"the backtest would end at {end_ms}, before it starts at {start_ms}; both are UTC ms")
@@ -74,7 +76,7 @@ class _Run:
         self._cursor = np.zeros(scan.N_CURSOR, np.int64)
         self._cursor[scan.OPEN] = self._cursor[scan.CLOSED] = scan.NEVER
         self._limits = np.array([config.step_ms, _wakes(strategy), FAR, FAR, *period], np.int64)
-        self._told = 0
+        self._told, self._reader = 0, Reader(tape)
         self._met: list[tuple[str, float]] = []
 
     def result(self) -> BacktestResult:
@@ -129,7 +131,7 @@ class _Run:
     def _tell(self) -> None:
         """Hand over the ticks since the last call, as own trades have left them."""
         row, streams = int(self._cursor[self._scan.ROW]), self._tape.stream
-        ticks = self._tape.ticks(slice(self._told, row))
+        ticks = self._reader.take(self._told, row)
         if self._impacts:
             ticks = [self._impacts.tick(tick, int(streams[self._told + k])) for k, tick in enumerate(ticks)]
         self._told = row

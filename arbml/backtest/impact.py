@@ -57,6 +57,7 @@ class Impacts:
 
         self._displacement, self._displaced = scan.displacement, scan.displaced
         self.half_life_ms = 1000.0 * half_life_s
+        self._any = False
         self._n = np.zeros(0, np.int64)                # of each stream, how many moves
         self._ms = np.zeros((0, 8), np.int64)          # their landing times, ascending
         self._size = np.zeros((0, 8))                  # the displacement right after each
@@ -70,7 +71,7 @@ class Impacts:
         return self._n, self._ms, self._size, self.half_life_ms
 
     def __bool__(self) -> bool:
-        return bool(self._n.any())
+        return self._any
 
     def left(self, stream: int, at_ms: int) -> float:
         """Return by which log-price a stream is displaced at an event time."""
@@ -86,7 +87,7 @@ class Impacts:
             self._ms = np.concatenate((self._ms, np.zeros_like(self._ms)), axis=1)
             self._size = np.concatenate((self._size, np.zeros_like(self._size)), axis=1)
         self._ms[stream, n], self._size[stream, n] = landed_ms, size
-        self._n[stream] = n + 1
+        self._n[stream], self._any = n + 1, True
 
     def pool(self, pool: Pool, stream: int, at_ms: int) -> Pool:
         """Return a recorded state as it is at an event time after own trades."""

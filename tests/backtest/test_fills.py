@@ -165,9 +165,9 @@ def test_a_fate_is_believed_and_everything_else_stays(result: Result, profit: fl
 
 @pytest.mark.parametrize(("result", "profit"), [(Result.SUCCESS, math.nan), (Result.FAILED, -1.0), (Result.REVERTED, -math.inf)])
 def test_a_fate_that_makes_no_sense_is_refused(result: Result, profit: float) -> None:
+    runner, ticks = Backtester(COSTS, settings(), Always(result, profit)), two_venues((0, 2000.0, 2020.0), (6, 2000.0, 1900.0))
     with pytest.raises(DataError, match="the fate of 'one' is"):
-        fate = Always(result, profit)
-        Backtester(COSTS, settings(), fate).run(two_venues((0, 2000.0, 2020.0), (6, 2000.0, 1900.0)), once(amount_in=AMOUNT))
+        runner.run(ticks, once(amount_in=AMOUNT))
 
 
 def test_a_strategy_that_buys_every_gross_positive_spread_loses_the_gas_it_should() -> None:

@@ -106,7 +106,7 @@ def test_routes_over_several_pairs_need_other_capital() -> None:
         opportunity: Opportunity = price_route(hops, 1_000.0, COSTS, now_ms, 2_000.0)
         return [Order("three", opportunity)] if now_ms == START_MS else []
 
-    with pytest.raises(DataError, match="inventories serve routes that buy and sell one pair.*ML_BACKTEST__INVENTORY"):
+    with pytest.raises(DataError, match=r"inventories serve routes that buy and sell one pair.*ML_BACKTEST__INVENTORY"):
         Backtester(COSTS, settings(token="USDC", inventory=1_000.0)).run(ticks, Scripted(send))
 
 

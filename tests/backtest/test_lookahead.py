@@ -160,7 +160,7 @@ def test_views_show_what_is_known_and_no_stream_to_come() -> None:
 
 def test_views_refuse_what_they_have_not_got() -> None:
     def send(view: View, now_ms: int) -> list[Order]:
-        with pytest.raises(DataError, match="no tick of 'newcomer|WETH/USDC' is known; there are a|WETH/USDC, b|WETH/USDC"):
+        with pytest.raises(DataError, match=r"no tick of 'newcomer\|WETH/USDC' is known; there are a\|WETH/USDC, b\|WETH/USDC"):
             view.history("newcomer|WETH/USDC", 1)
         with pytest.raises(DataError, match="at most 1024 ticks, 1025 were asked for"):
             view.history("a|WETH/USDC", 1025)

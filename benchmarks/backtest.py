@@ -1,0 +1,136 @@
+"""The backtest beside hftbacktest: the event loop without decisions on the same ticks, then with decisions of a rule."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from hftbacktest import BacktestAsset, HashMapMarketDepthBacktest
+from hftbacktest.types import BUY_EVENT, DEPTH_EVENT, EXCH_EVENT, LOCAL_EVENT, SELL_EVENT, event_dtype
+from numba import njit
+
+from arbml.backtest import Backtester, Order, RuleStrategy, Tape, View, Wake, make_tape
+from arbml.config import BacktestConfig, CostsConfig
+from arbml.frames import TICKS, TickFrame
+from arbml.market import Execution, Tick
+from benchmarks.figures import Figure, median_seconds
+
+FEES_BPS = (5.0, 30.0, 30.0, 10.0)
+VENUES = tuple(f"venue{v}" for v in range(len(FEES_BPS)))
+STEP_MS, LATENCY_MS = 1_000, 250
+TICK_SIZE = 0.01
+PEER = "hftbacktest"
+
+
+class Silent:
+    """Hears nothing and sends nothing."""
+
+    name, wakes, listens = "silent", Wake.NONE, False
+
+    def start(self, view: View) -> None:
+        pass
+
+    def observe(self, ticks: Sequence[Tick]) -> None:
+        pass
+
+    def decide(self, now_ms: int) -> list[Order]:
+        return []
+
+    def settle(self, execution: Execution) -> None:
+        pass
+
+
+class Listening(Silent):
+    """Is given every tick and asked at every moment, and sends nothing: what the interface costs."""
+
+    name, wakes, listens = "listening", Wake.ALL, True
+
+
+def run(rows: int = 1_000_000, decided: int = 100_000, repeats: int = 3) -> list[Figure]:
+    """Measure the loop on `rows` ticks, runs with decisions on `decided` of them."""
+    costs, config = CostsConfig(), BacktestConfig(step_ms=STEP_MS)
+    backtester, ticks = Backtester(costs, config), _ticks(rows)
+    tape, part = make_tape(ticks), make_tape(ticks.head(decided))
+    backtester.run(part, Silent())  # compiled, or loaded, before the clock starts
+    peer = _Peer(ticks)
+    peer.edges()  # the same for the peer
+    ours, theirs = median_seconds(repeats, lambda: backtester.run(tape, Silent()), peer.edges)
+    moments = backtester.run(tape, Silent()).n_moments
+    whole, = median_seconds(1, lambda: backtester.run(ticks, Silent()))
+    figures = [
+        Figure(
+            "event loop without decisions", rows / ours, "ticks/s", PEER, rows / theirs,
+            f"{rows:,} ticks of {len(VENUES)} venues, {moments:,} moments at which all are compared after fees; data prepared before. "
+            "The peer needs four depth events for a tick, and keeps books and a matching engine that pools do not need",
+        ),
+        Figure("the same with checking and sorting the frame", rows / whole, "ticks/s", note="`make_tape` does it once for many runs"),
+    ]  # fmt: skip
+    return figures + [_decided(name, backtester, part, make, note) for name, make, note in (
+        ("run with decisions of the rule", lambda: RuleStrategy(costs), "woken where there is an edge after fees"),
+        ("run that hands over every tick", Listening, "asked at every moment, sends nothing"),
+    )]  # fmt: skip
+
+
+def _decided(name: str, backtester: Backtester, tape: Tape, make: Callable[[], Any], note: str) -> Figure:
+    result = backtester.run(tape, make())
+    taken, = median_seconds(1, lambda: backtester.run(tape, make()))
+    size = f"{len(tape):,} ticks, {result.n_moments:,} moments, {result.counts['sent']:,} orders"
+    return Figure(name, len(tape) / taken, "ticks/s", note=f"{size}; {note}")
+
+
+class _Peer:
+    """The same market as order books of one level: the price less and plus the fee of each venue."""
+
+    def __init__(self, ticks: TickFrame) -> None:
+        # hftbacktest reads the arrays in place and does not keep them alive
+        self._events = [_events(ticks[ticks["venue"] == venue], fee) for venue, fee in zip(VENUES, FEES_BPS, strict=True)]
+
+    def edges(self) -> int:
+        """Step through the whole recording and compare the venues after each second; return how often there was an edge."""
+        assets = [
+            BacktestAsset().data(events).linear_asset(1.0).constant_order_latency(1_000_000, 1_000_000).risk_adverse_queue_model()
+            .no_partial_fill_exchange().trading_value_fee_model(0.0, 0.0).tick_size(TICK_SIZE).lot_size(1.0).last_trades_capacity(0)
+            for events in self._events
+        ]  # fmt: skip
+        return int(_elapse(HashMapMarketDepthBacktest(assets), len(VENUES), STEP_MS * 1_000_000))
+
+
+@njit
+def _elapse(market: Any, venues: int, step_ns: int) -> int:
+    edges = 0
+    while market.elapse(step_ns) == 0:
+        bid, ask = 0.0, np.inf
+        for venue in range(venues):
+            depth = market.depth(venue)
+            bid, ask = max(bid, depth.best_bid), min(ask, depth.best_ask)
+        edges += bid > ask
+    return edges
+
+
+def _events(ticks: TickFrame, fee_bps: float) -> "np.typing.NDArray[Any]":
+    """Four events for a tick: the old bid and ask go, the new ones come."""
+    n, price = len(ticks), ticks["price"].to_numpy()
+    events = np.zeros(4 * n, event_dtype)
+    for k, (side, factor) in enumerate(((BUY_EVENT, 1 - fee_bps / 1e4), (SELL_EVENT, 1 + fee_bps / 1e4))):
+        level = np.round(price * factor / TICK_SIZE) * TICK_SIZE
+        for place, (levels, quantity) in enumerate(((np.r_[level[0], level[:-1]], 0.0), (level, 1.0))):
+            part = events[2 * place + k :: 4]
+            part["ev"] = DEPTH_EVENT | EXCH_EVENT | LOCAL_EVENT | side
+            part["exch_ts"], part["local_ts"] = ticks["ts_ms"] * 1_000_000, ticks["ts_known_ms"] * 1_000_000
+            part["px"], part["qty"] = levels, quantity
+    return events
+
+
+def _ticks(rows: int) -> TickFrame:
+    """Each venue one tick each two seconds, around one price; with an edge at some moments."""
+    rng = np.random.default_rng(0)
+    number = np.arange(rows)
+    venue, step = number % len(VENUES), number // len(VENUES)
+    ts_ms = 1_700_000_000_000 + 2_000 * step + 500 * venue
+    price = 2_000 * np.exp(np.cumsum(rng.normal(0, 3e-5, rows)) + rng.normal(0, 1e-3, rows))
+    depth = 1e6 * (1.0 + venue)
+    return TICKS.check(pd.DataFrame({
+        "ts_ms": ts_ms, "ts_known_ms": ts_ms + LATENCY_MS, "venue": np.array(VENUES, dtype=object)[venue], "pair": "WETH/USDC",
+        "price": price, "fee_bps": np.array(FEES_BPS)[venue], "gas_price_gwei": rng.gamma(20.0, 0.1, rows),
+        "reserve_quote": depth, "reserve_base": depth / price,
+    }))  # fmt: skip
