@@ -8,7 +8,8 @@ from typing import Any, Self, TypeVar
 
 from arbml.bot.enhanced import EnhancedOpportunity, decided
 from arbml.bot.link import Talk
-from arbml.bot.session import CATCH_UP, Session, new_request_id
+from arbml.bot.ml import new_request_id
+from arbml.bot.session import CATCH_UP, Session
 from arbml.bot.wire import AsyncWire
 from arbml.clock import Clock, SystemClock, stopwatch_s
 from arbml.config import BotConfig, ClientConfig

@@ -1,7 +1,6 @@
 """What the blocking and the asynchronous client share: all that they keep, and every decision. No network; see `arbml.bot.link`."""
 
 import logging
-import uuid
 from collections import Counter, deque
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
@@ -245,11 +244,6 @@ class Session:
             self._recommendations[answer.recommendation.value] += 1
             told.append(answer)
         return told
-
-
-def new_request_id() -> str:
-    """Return an id that nobody has used."""
-    return uuid.uuid4().hex
 
 
 def _only_one(data: Any, question: tuple[Opportunity, str]) -> list[Prediction]:

@@ -11,8 +11,9 @@ import pytest
 
 from arbml.bot.advisor import is_absent
 from arbml.bot.client import ServiceClient
+from arbml.bot.orchestrator import ArbitrageOrchestrator
 from arbml.bot.requests import to_request
-from arbml.config import CostsConfig
+from arbml.config import BotConfig, CostsConfig
 from arbml.features.spec import SCORER_FEATURE_NAMES
 from arbml.market import Execution, Opportunity, PoolBook, Recommendation, Result, Tick, find_opportunities
 from arbml.market.routes import Hop, price_route
@@ -195,6 +196,27 @@ def test_restarted_between_two_requests_it_is_shown_again_what_it_forgot(make: M
         assert theirs is not None
         assert mine.values.tobytes() == theirs.values.tobytes()
     assert len(SCORER_FEATURE_NAMES) > len(mine.values) > 20
+
+
+def test_a_bot_that_asks_over_http_goes_on_at_its_pace_when_the_service_goes(kit: Kit) -> None:
+    door = Door()
+    door.open(kit.predictor(), kit.journals[0])
+    with ExitStack() as life:
+        client = ServiceClient(config(life.enter_context(serving(door)), timeout_ms=2000), clock=kit.clock)
+        bot = ArbitrageOrchestrator(CONFIG.costs, BotConfig(without_ml="hold", max_wait_ms=0), kit.clock, client)
+        bot.observe(market()[-2:])
+        judged = bot.find_opportunities(["USDC"])[0]
+        assert (judged.execute, judged.by_model, judged.why.partition(":")[0]) == (True, True, "profitable")
+        bot.record_outcome(Execution(NOW_MS, NOW_MS, judged.request_id, Result.SUCCESS))
+        assert client.get_stats()["outcomes"]["joined"] == 1
+    for n in range(6):
+        started_s = time.perf_counter()
+        found = bot.find_opportunities(["USDC"])[0]
+        assert time.perf_counter() - started_s < 0.2
+        assert (found.execute, found.by_model) == (False, False)
+        assert found.why.partition(":")[0] == ("service_gone" if n < 3 else "left_alone")
+    bot.close()
+    client.close()
 
 
 def test_a_service_that_warms_up_is_waited_for(make: Make, kit: Kit) -> None:
