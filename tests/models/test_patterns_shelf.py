@@ -54,5 +54,11 @@ def test_what_cannot_be_matched_is_left_out_with_the_reason(store: Store) -> Non
     store.patterns.save([replace(odd, content=json.dumps({"key": "time:x"})), replace(odd, key="broken", content="{")])
     found, notes = active(store, 14, NOW_MS)
     assert found == (ROUTE,)
+    short = json.loads(odd.content)
+    short["condition"] = {"type": "Near", "names": ["a"], "median": [], "scale": [1.0], "centre": [0.0], "radius": 1.0}
+    unheard = {"type": "Follows", "event": "eclipse", "after": "", "route": "", "memory_ms": 1, "threshold": None}
+    for wrong in (short, {**short, "condition": unheard}, {**short, "condition": {"type": "Moon"}}):
+        with pytest.raises((KeyError, ValueError)):
+            Pattern.from_dict(wrong)
     assert [note.partition(" was ")[0] for note in notes] == ["pattern broken", "pattern cluster:1", "pattern time:x"]
     assert "found in feature set other; it is left out until found again" in notes[1]

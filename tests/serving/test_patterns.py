@@ -3,19 +3,29 @@
 import json
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
+import numpy as np
+import pandas as pd
 import pytest
 
+from arbml.collectors.simulator import Simulator, SimulatorConfig
+from arbml.config import CostsConfig, PatternsConfig, ScorerConfig
+from arbml.dataset import opportunity_dataset
 from arbml.errors import ModelFileError
-from arbml.features import FEATURE_NAMES, SCORER_FEATURE_NAMES, feature_set_id
-from arbml.frames import ticks_to_frame
+from arbml.features import FEATURE_NAMES, SCORER_FEATURE_NAMES, compute_features, feature_set_id, route_features
+from arbml.frames import frame_to_ticks, ticks_to_frame
 from arbml.market import Prediction
-from arbml.models.patterns import Pattern, Sample
+from arbml.models.patterns import Case, Pattern, PatternDetector, Sample
+from arbml.models.patterns.cases import Cases
 from arbml.models.patterns.conditions import Condition, Follows, Hours, Near, OnChain, OnRoute
 from arbml.serving import Bundle, ObserveRequest, OutcomeRequest, Predictor, write_bundle
 from arbml.serving.answers import PredictionAnswer, prediction_answer
 from arbml.serving.bundle import MANIFEST, PATTERNS_FILE
+from arbml.serving.explainer import Explainer
+from arbml.serving.market_state import MarketState
 from arbml.serving.requests import parse
+from arbml.store import frame_to_executions
 from tests.serving.kit import CONFIG, NOW_MS, PAIR, Kit, ask, market, tick
 
 ROUTE = f"buy:cheap>sell:dear {PAIR}"
@@ -134,6 +144,40 @@ def test_chain_and_cluster_need_ticks_of_the_entry_venue(kit: Kit) -> None:
     legs = [{"venue": v, "side": s, "price": p, "fee_bps": 5.0} for v, s, p in (("x", "buy", 2000.0), ("y", "sell", 2050.0))]
     stranger = predictor.predict(ask(legs=legs, gas_price_gwei=1.0)).prediction
     assert stranger.patterns == ()
+
+
+def test_the_service_meets_what_the_detection_met_row_by_row() -> None:
+    """A simulated market through the live engine, tick by tick, beside the batch that patterns are found in."""
+    simulator = Simulator(SimulatorConfig(seed=3, hours=5))
+    ticks, sent = (pd.concat(frames, ignore_index=True) for frames in (simulator.ticks(), simulator.executions()))
+    features = compute_features(ticks)
+    ds = opportunity_dataset(ticks, features, sent, CostsConfig(), ScorerConfig(min_samples=100))
+    config = PatternsConfig(min_support=10, clusters=6)
+    tested = PatternDetector(config).detect(ds, features).tested
+    cases = Cases.of(ds, features, 300_000, int(ds.ts_ms[len(ds) // 2]))
+    market_events = [Follows(name, "", "", 300_000, limit) for name, limit in cases.thresholds.items()]
+    conditions = {one.key: one for one in (*(one.condition for one in tested), *market_events, OnChain(1), Hours(2, 3))}
+    assert len({one.kind for one in conditions.values()}) == 4
+
+    state = MarketState(8)
+    matcher = Explainer(pattern(one) for one in conditions.values())
+    steps: list[tuple[int, int, Any]] = [(one.ts_known_ms, 0, one) for one in frame_to_ticks(ticks)]
+    for execution in frame_to_executions(sent):
+        steps += [(execution.ts_known_ms, 1, execution), (execution.opportunity.ts_ms, 2, execution.opportunity)]  # type: ignore[union-attr]
+    met: list[set[str]] = []
+    for _, kind, what in sorted(steps, key=lambda step: step[:2]):
+        if kind == 0:
+            assert state.observe(what)
+            matcher.observe(what, state.latest(what.stream))
+        elif kind == 1:
+            matcher.outcome(what)
+        elif (vector := state.latest(what.entry_stream)) is not None:
+            case = Case.of(what, matcher._chains.get(what.entry_stream), np.concatenate([vector.values, route_features(what)]))
+            met.append({one.key for one in matcher._matcher.match(case)})
+            matcher.explain(what, case.x)
+    assert len(met) == len(ds) > 150
+    for key, condition in conditions.items():
+        assert [key in one for one in met] == cases.meets(condition).tolist(), key
 
 
 def test_a_bundle_of_before_has_none(kit: Kit) -> None:

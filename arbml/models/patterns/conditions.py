@@ -163,6 +163,10 @@ class Follows:
     threshold: float | None = None
     kind: ClassVar[Kind] = "sequence"
 
+    def __post_init__(self) -> None:
+        if self.event not in SIGNALS and self.event not in ROUTE_EVENTS:
+            raise ValueError(f"no event is called '{self.event}'")
+
     @property
     def key(self) -> str:
         return f"sequence:{self.event} {self.after or '*'} -> {self.route or '*'}"
@@ -188,6 +192,10 @@ class Near:
     centre: tuple[float, ...]
     radius: float
     kind: ClassVar[Kind] = "cluster"
+
+    def __post_init__(self) -> None:
+        if not len(self.names) == len(self.median) == len(self.scale) == len(self.centre):
+            raise ValueError(f"a cluster of {len(self.names)} inputs needs as many medians, scales and coordinates")
 
     @property
     def key(self) -> str:
