@@ -100,9 +100,11 @@ class Desk:
 
     def close(self, now_ms: int) -> None:
         """Take back what nobody will ever know."""
-        for request_id in self._lost:
+        left = [sent.order.request_id for _, _, sent in sorted(self._known, key=lambda one: one[1])]
+        for request_id in (*left, *self._lost):
             self._wallet.release(request_id, now_ms)
             self.counts["unsettled"] += 1
+        self._known.clear()
         self._lost.clear()
 
     def _fitted(self, opportunity: Opportunity, now_ms: int) -> Opportunity | None:

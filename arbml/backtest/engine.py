@@ -46,18 +46,19 @@ class Backtester:
             SchemaError: for ticks that are none. ConfigError: if the token of the routes is not clear, the period is empty,
                 or the price of gas is unknown. DataError: for an order that cannot be sent, naming strategy and field.
         """
+        wakes = _wakes(strategy)
         tape = ticks if isinstance(ticks, Tape) else make_tape(ticks)
         period = (-FAR if start_ms is None else start_ms, FAR if end_ms is None else end_ms)
         if not period[0] < period[1]:
             raise ConfigError(f"the backtest would end at {end_ms}, before it starts at {start_ms}; both are UTC ms")
-        return _Run(tape, self._costs, self._config, self._fate, strategy, period).result()
+        return _Run(tape, self._costs, self._config, self._fate, strategy, (wakes, *period)).result()
 
 
 class _Run:
     """One strategy on one tape."""
 
     def __init__(
-        self, tape: Tape, costs: CostsConfig, config: BacktestConfig, fate: Fate | None, strategy: Strategy, period: tuple[int, int]
+        self, tape: Tape, costs: CostsConfig, config: BacktestConfig, fate: Fate | None, strategy: Strategy, limits: tuple[int, int, int]
     ) -> None:
         from arbml.backtest import scan  # compiles, or loads what was compiled: not at import
 
@@ -67,7 +68,8 @@ class _Run:
         self._impacts = Impacts(0.0 if fate is not None else config.impact_half_life_s)
         token = _token(tape, config)
         first = moments(tape.known_ms[:1], config.step_ms)
-        self._first_ms = max(int(first[0]) if len(tape) else 0, period[0])
+        wakes, start_ms, end_ms = limits
+        self._first_ms = max(int(first[0]) if len(tape) else 0, start_ms)
         self._ledger = Ledger(token)
         self._wallet = self._make_wallet()
         self._view = MarketView(token, self._buffers)
@@ -75,7 +77,7 @@ class _Run:
         self._desk = Desk(strategy.name, exchange, self._wallet, self._ledger, self._view, costs, config)
         self._cursor = np.zeros(scan.N_CURSOR, np.int64)
         self._cursor[scan.OPEN] = self._cursor[scan.CLOSED] = scan.NEVER
-        self._limits = np.array([config.step_ms, _wakes(strategy), FAR, FAR, *period], np.int64)
+        self._limits = np.array([config.step_ms, wakes, FAR, FAR, start_ms, end_ms], np.int64)
         self._told, self._reader = 0, Reader(tape)
         self._met: list[tuple[str, float]] = []
 
@@ -125,7 +127,10 @@ class _Run:
             return
         self._wallet.pass_time(now_ms)
         self._view.show(now_ms, self._wallet.free, self._desk.in_flight)
-        for order in self._strategy.decide(now_ms):
+        orders = self._strategy.decide(now_ms)
+        if not isinstance(orders, list | tuple):
+            raise DataError(f"strategy '{self._strategy.name}': decide() must return a list of orders, not {type(orders).__name__}")
+        for order in orders:
             self._desk.accept(order, now_ms)
 
     def _tell(self) -> None:
@@ -202,6 +207,10 @@ def _token(tape: Tape, config: BacktestConfig) -> str:
 
 
 def _wakes(strategy: Strategy) -> int:
+    """Return how the event loop calls what the strategy wants."""
+    for name in ("name", "wakes", "listens", "start", "observe", "decide", "settle"):
+        if not hasattr(strategy, name):
+            raise DataError(f"{type(strategy).__name__} is no strategy: it has no '{name}'; see arbml.backtest.Strategy")
     try:
         return {Wake.NONE: 0, Wake.EDGE: 1, Wake.ALL: 2}[Wake(strategy.wakes)]
     except ValueError:

@@ -58,7 +58,8 @@ class Exchange:
             return None
         rows = tuple(int(one.row[at[0]]) for one, at in zip(series, there.at, strict=True))
         bid = self._gas.bid(streams, now_ms, order.bid_gwei, opportunity.gas_price_gwei)
-        landed_ms, known_ms = int(there.ts_ms[0]), int(there.label_end_ms[0])
+        landed_ms = int(there.ts_ms[0])
+        known_ms = max(landed_ms, int(there.label_end_ms[0]))  # clocks differ: some ticks are known before they happened
         return Sent(number, order, opportunity, now_ms, landed_ms, known_ms, streams, rows, bid, shrunk)
 
     def fill(self, sent: Sent) -> Fill:

@@ -15,7 +15,6 @@ from typing import Any
 
 import numpy as np
 
-from arbml.backtest.buffers import longer
 from arbml.market import Pool, Tick
 from arbml.market.amm import amount_out, keep_fraction, spot_price
 
@@ -64,7 +63,10 @@ class Impacts:
 
     def meet(self) -> None:
         """Make room for one more stream."""
-        self._n, self._ms, self._size = longer(self._n), longer(self._ms), longer(self._size)
+        self._n = np.append(self._n, 0)
+        wide = (1, self._ms.shape[1])
+        self._ms = np.concatenate((self._ms, np.zeros(wide, np.int64)))
+        self._size = np.concatenate((self._size, np.zeros(wide)))
 
     def arguments(self) -> tuple[Any, ...]:
         """Return the arrays in the order in which `scan` takes them."""

@@ -83,7 +83,8 @@ class BacktestResult:
         step_ms: the clock of decisions.
         n_ticks: observed in the period, late ones included.
         n_moments: ends of steps in the period in which something became known.
-        n_opportunities: of those, times pairs with a tick in the step, the ones with an edge after fees between two venues.
+        n_opportunities: of those, times pairs with a tick in the step, the ones with an edge after fees between two venues (as own
+            trades left them).
         trades: one row per attempt whose fate is known (`Trade`), in the order of knowing.
         equity: one row per booking, and one each for start and end (`EquityPoint`).
         ledger: every booking.

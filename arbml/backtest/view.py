@@ -70,11 +70,12 @@ class MarketView:
         Raises:
             DataError: if the stream was not seen yet, or `n` is more than is kept.
         """
-        if stream not in self._buffers.names:
+        kept = self._buffers
+        if stream not in kept.names:
             raise DataError(f"no tick of '{stream}' is known; there are {', '.join(self.streams) or 'none at all'}")
         if not 0 <= n <= sizes.HISTORY:
             raise DataError(f"the history of '{stream}' has at most {sizes.HISTORY} ticks, {n} were asked for")
-        number, kept = self._buffers.names.index(stream), self._buffers
+        number = kept.names.index(stream)
         count = int(kept.count[number])
         rows = [i % sizes.HISTORY for i in range(max(0, count - n), count)]
         ms, values = kept.ring_ms[number, rows], kept.ring[number, rows]

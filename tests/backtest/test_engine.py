@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from arbml.backtest import Backtester, BacktestResult, GrossStrategy, Order, RuleStrategy, View, Wake
+from arbml.backtest import Backtester, BacktestResult, GrossStrategy, Order, RuleStrategy, View, Wake, make_tape
 from arbml.config import CostsConfig, changed
 from arbml.errors import ConfigError, DataError, SchemaError
 from arbml.frames import TICKS, TickFrame
@@ -219,6 +219,30 @@ def test_unknown_wakes_and_unknown_gas() -> None:
     ticks: TickFrame = two_venues((0, 5.0, 5.1), (6, 5.0, 5.1), pair="LINK/USDC")
     with pytest.raises(ConfigError, match="ML_COSTS__NATIVE_PRICE_QUOTE"):
         Backtester(costs, PLAIN).run(ticks, RuleStrategy(costs))
+
+
+def test_what_is_no_strategy() -> None:
+    with pytest.raises(DataError, match="object is no strategy: it has no 'name'"):
+        Backtester(COSTS, PLAIN).run(walk(steps=5), object())  # type: ignore[arg-type]
+    with pytest.raises(DataError, match=r"strategy 'scripted': decide\(\) must return a list of orders, not NoneType"):
+        Backtester(COSTS, PLAIN).run(walk(steps=5), Scripted(lambda view, now_ms: None))  # type: ignore[arg-type,return-value]
+
+
+def test_ticks_that_are_known_before_they_happened() -> None:
+    """Clocks differ. An outcome is never known before the landing; what would land after the recording is in no figure."""
+    ticks = two_venues(*((s, 2000.0, 2020.0) for s in (0, 6, 20, 26)))
+    early = ticks.assign(ts_known_ms=ticks["ts_ms"] - np.where(ticks["ts_ms"] > START_MS, 10_000, 0))
+    result = Backtester(COSTS, plain(max_open=9)).run(early, Scripted(_every_second("x")))
+    assert (result.trades["known_ms"] >= result.trades["landed_ms"]).all()
+    assert result.equity["in_flight"].iloc[-1] == 0.0
+    assert result.counts["sent"] == len(result.trades) + result.counts["unsettled"] > 0
+
+
+def test_many_runs_of_one_tape() -> None:
+    ticks = walk(steps=200)
+    tape = make_tape(ticks)
+    one, two, three = (plainly(Backtester(COSTS, PLAIN).run(what, RuleStrategy(COSTS))) for what in (ticks, tape, tape))
+    assert one == two == three
 
 
 def test_huge_numbers() -> None:
