@@ -215,17 +215,14 @@ class Desk:
         self._show_all()
         asked, request_ids = question.opportunities, question.request_ids
         failed: list[str] = []
-        if not self._ready:  # switched off meanwhile: not all was shown
-            question.answers = self._absents(asked, request_ids, self._hopeless(started_s), started_s)
-            question.answered.set()
-            return
-        found = self._call("judge", partial(self.advisor.enhance_opportunities, asked, request_ids), failed)
-        if found is None:
-            question.answers = self._absents(asked, request_ids, AbsentCode.ADVISOR_FAILED.reason(failed[0]), started_s)
-        elif why := misread(found, request_ids):
-            question.answers = self._absents(asked, request_ids, AbsentCode.MISREAD.reason(why), started_s)
+        found: list[Prediction] | str | None = None
+        if not self._ready:
+            found = AbsentCode.NOT_READY.reason("switched off meanwhile, before all ticks were shown")
         else:
-            question.answers = list(found)
+            found = self._call("judge", lambda: _read(self.advisor.enhance_opportunities(asked, request_ids), request_ids), failed)
+        if found is None:
+            found = AbsentCode.ADVISOR_FAILED.reason(failed[0])
+        question.answers = self._absents(asked, request_ids, found, started_s) if isinstance(found, str) else found
         question.answered.set()
 
     def _carry(self) -> None:
@@ -258,13 +255,14 @@ class Desk:
             self._busy_since_s = math.inf
 
 
-def misread(answers: Sequence[Prediction], request_ids: Sequence[str]) -> str:
-    """Return why these are no answers to the questions, "" if they are."""
+def _read(answers: Sequence[Prediction], request_ids: Sequence[str]) -> list[Prediction] | str:
+    """Return the answers, or why they are none to these questions."""
     if len(answers) != len(request_ids):
-        return f"{len(answers)} answers to {len(request_ids)} questions"
+        return AbsentCode.MISREAD.reason(f"{len(answers)} answers to {len(request_ids)} questions")
     for answer, request_id in zip(answers, request_ids, strict=True):
         if answer.request_id != request_id:
-            return f"the answer to '{request_id}' is one to '{answer.request_id}'"
+            return AbsentCode.MISREAD.reason(f"the answer to '{request_id}' is one to '{answer.request_id}'")
         if not (0 <= answer.success_probability <= 1 and math.isfinite(answer.expected_profit)):
-            return f"'{request_id}': probability {answer.success_probability}, expected profit {answer.expected_profit}"
-    return ""
+            said = f"probability {answer.success_probability}, expected profit {answer.expected_profit}"
+            return AbsentCode.MISREAD.reason(f"'{request_id}': {said}")
+    return list(answers)

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from arbml.market import Tick
 from arbml.serving.journal import Position
 
-MAX_TICKS = 200_000   # 1000 streams x 200 ticks; some 60 MB
+MAX_TICKS = 200_000   # 1000 streams x 200 ticks, or 46 h of three; at most 110 MB
 MAX_RECORDS = 10_000
 
 
@@ -33,7 +33,7 @@ class TickMemory:
     def extend(self, ticks: Sequence[Tick]) -> None:
         """Remember ticks; the oldest are forgotten."""
         self._ticks.extend(ticks)
-        if len(self._ticks) > 2 * self._max_ticks:  # seldom, so that each tick is moved once on average
+        if len(self._ticks) > self._max_ticks + self._max_ticks // 4:  # seldom: the rest is moved each time
             self._forget(len(self._ticks) - self._max_ticks)
 
     def since(self, number: int, limit: int | None = None) -> list[Tick]:

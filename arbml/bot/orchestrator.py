@@ -117,10 +117,10 @@ class ArbitrageOrchestrator:
     def observe(self, ticks: Sequence[Tick]) -> None:
         """Take in ticks, in the order in which they became known. Late ones change no pool; impossible ones are counted."""
         with self._guard:
-            if isinstance(self._clock, ReplayClock):
-                for tick in ticks:
-                    self._clock.see(tick.ts_known_ms)
-            sound = self._sieve.sound(ticks, self._clock.now_ms())
+            replay = self._clock if isinstance(self._clock, ReplayClock) else None
+            sound = self._sieve.sound(ticks, None if replay else self._clock.now_ms())
+            if replay and sound:
+                replay.see(max(tick.ts_known_ms for tick in sound))
             self._memory.extend(sound)
             for tick in sound:
                 self._take_in(tick)

@@ -100,6 +100,8 @@ def test_a_replay_clock_goes_by_the_ticks() -> None:
     bot.observe(pair(NOW_MS))
     assert clock.now_ms() == NOW_MS
     assert bot.find_opportunities(USDC)[0].opportunity.ts_ms == NOW_MS
+    bot.observe([tick(NOW_MS, "cheap", float("nan"), ts_known_ms=NOW_MS + 1_000_000)])
+    assert clock.now_ms() == NOW_MS, "a tick that cannot be moves no clock"
 
 
 def test_the_advisor_sees_each_tick_before_the_question_and_decides(make: Make) -> None:
@@ -195,21 +197,26 @@ def test_an_advisor_that_raises_is_no_advisor(make: Make, bot: dict[str, Any], w
     ("spoil", "why"),
     [
         (lambda answers: answers[:0], "misread: 0 answers to 1 questions"),
+        (lambda _: None, "advisor_failed: TypeError"),
+        (lambda _: [None], "advisor_failed: AttributeError"),
         (lambda answers: [replace(answers[0], request_id="x")], "misread: the answer to 'r1' is one to 'x'"),
         (lambda answers: [replace(answers[0], success_probability=float("nan"))], "misread: 'r1': probability nan"),
         (lambda answers: [replace(answers[0], expected_profit=float("inf"))], "misread: 'r1': probability 0.9"),
     ],
 )
-def test_an_answer_that_is_none_counts_for_nothing(make: Make, spoil: Callable[[Any], Any], why: str) -> None:
+@pytest.mark.parametrize("max_wait_ms", [0, 2000])
+def test_an_answer_that_is_none_counts_for_nothing(make: Make, spoil: Callable[[Any], Any], why: str, max_wait_ms: int) -> None:
     class Spoiled(FakeAdvisor):
         def enhance_opportunities(self, opportunities: Any, request_ids: Any) -> Any:
             return spoil(super().enhance_opportunities(opportunities, request_ids))
 
-    bot = make(Spoiled())
+    bot = make(Spoiled(), {**INLINE, "max_wait_ms": max_wait_ms})
     bot.observe(pair(NOW_MS))
-    (found,) = bot.find_opportunities(USDC)
-    assert found.why.startswith(why)
-    assert not found.execute
+    assert bot.wait_until_ready(5)
+    for _ in range(2):
+        (found,) = bot.find_opportunities(USDC)
+        assert found.why.startswith(why.replace("r1", found.request_id))
+        assert not found.execute
 
 
 def test_an_advisor_that_hangs_costs_one_wait_and_then_nothing(make: Make) -> None:
