@@ -1,10 +1,12 @@
 """Ticks to a report: walk-forward training, the bot with ML and without it, figures with intervals."""
 
+import json
 import shutil
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 
 import pandas as pd
@@ -27,6 +29,7 @@ from arbml.config import Config
 from arbml.errors import ConfigError, NotEnoughData, RegistryError
 from arbml.evaluation import measured_coverage
 from arbml.frames import EXECUTIONS, ExecutionFrame, TickFrame, sort_by_knowing
+from arbml.registry import Registry, Version
 from flows.progress import report
 from flows.sources import Source, checked
 from flows.workspace import Selection, Workspace
@@ -124,13 +127,13 @@ def period_of(plan: Plan, ticks: TickFrame) -> tuple[int, int]:
     start_ms = plan.start_ms if plan.start_ms is not None else end_ms - int(TESTED * (end_ms - first_ms))
     if plan.start_ms is None:  # on the minute, for the eye
         start_ms -= start_ms % 60_000
+    if start_ms > last_ms or end_ms <= first_ms:
+        asked = f"after {iso(start_ms)}" if start_ms > last_ms else f"before {iso(end_ms)}"
+        raise ConfigError(
+            f"no tick lies {asked}: they span {iso(first_ms)} to {iso(last_ms)}; give a --start and --end inside of that"
+        )
     if not start_ms < end_ms:
         raise ConfigError(f"--start {iso(start_ms)} is not before --end {iso(end_ms)}; give an earlier start or a later end")
-    if start_ms > last_ms or end_ms <= first_ms:
-        raise ConfigError(
-            f"no tick lies between {iso(start_ms)} and {iso(end_ms)}: they span {iso(first_ms)} to {iso(last_ms)}; "
-            "give a --start and --end inside of that"
-        )
     return start_ms, end_ms
 
 
@@ -148,12 +151,21 @@ def champions_of(kinds: Sequence[str], start_ms: int) -> dict[str, Champion]:
     if not versions:
         raise RegistryError("no champion is registered; run arbml run first, or leave --champions out to train walk-forward")
     paths = {kind: registry.model_dir(version) for kind, version in versions.items()}
-    refuse_lookahead(paths, start_ms)
+    refuse_lookahead(paths, start_ms, {kind: _chosen_to_ms(registry, version) for kind, version in versions.items()})
     found = {}
     for kind, version in versions.items():
         coverage = measured_coverage(registry.artifact(version, "evaluation.json")) if kind == "lstm" else {}
         found[kind] = Champion(paths[kind], f"v{version.number}", coverage)
     return found
+
+
+def _chosen_to_ms(registry: Registry, version: Version) -> int:
+    """Return the end of the block that decided its promotion, UTC ms; 0 where nothing was recorded."""
+    try:
+        decision = json.loads(registry.artifact(version, "decision.json").read_text(encoding="utf-8"))
+        return int(datetime.fromisoformat(decision["test_block"][1]).timestamp() * 1000)
+    except (RegistryError, KeyError, IndexError, ValueError):
+        return 0
 
 
 @task(cache_policy=NO_CACHE)

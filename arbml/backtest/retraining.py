@@ -201,20 +201,22 @@ class WalkForward:
         return self._executions[(told_ms > since_ms) & (told_ms <= now_ms)].reset_index(drop=True)
 
 
-def refuse_lookahead(champions: Mapping[str, Path], start_ms: int) -> None:
-    """Refuse models whose training data reach into the backtest: they would know what the bot must not know.
+def refuse_lookahead(champions: Mapping[str, Path], start_ms: int, chosen_to_ms: Mapping[str, int] | None = None) -> None:
+    """Refuse models that know the backtest: trained on it, or chosen because they did well on it.
 
     Args:
         champions: directory of each model.
         start_ms: first moment of the backtest, UTC ms.
+        chosen_to_ms: end of the data on which the gate chose the model, UTC ms, where that is known.
 
     Raises:
         ConfigError: naming model, dates and the mend.
     """
     for kind, path in champions.items():
-        trained_to_ms = read_meta(path).trained_to_ms
-        if trained_to_ms >= start_ms:
+        trained, chosen = read_meta(path).trained_to_ms, (chosen_to_ms or {}).get(kind, 0)
+        if max(trained, chosen) >= start_ms:
+            how = "trained on" if trained >= chosen else "promoted for doing well on"
             raise ConfigError(
-                f"the champion of {kind} was trained on data up to {iso(trained_to_ms)}, which reaches into the backtest from "
+                f"the champion of {kind} was {how} data up to {iso(max(trained, chosen))}, which reaches into the backtest from "
                 f"{iso(start_ms)}: start later (--start), or leave --champions out to train walk-forward on what was known"
             )
