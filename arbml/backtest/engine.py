@@ -65,7 +65,7 @@ class _Run:
         self._scan, self._tape, self._costs, self._config, self._strategy = scan, tape, costs, config, strategy
         self._fated = fate is not None
         self._buffers = Buffers()
-        self._impacts = Impacts(0.0 if fate is not None else config.impact_half_life_s)
+        self._impacts = Impacts(config.impact_half_life_s)
         token = _token(tape, config)
         first = moments(tape.known_ms[:1], config.step_ms)
         wakes, start_ms, end_ms = limits
@@ -182,7 +182,8 @@ class _Run:
     def _notes(self) -> tuple[str, ...]:
         counts, notes = self._desk.counts, []
         if self._fated:
-            notes.append("the simulated world said what became of attempts: gas bids, competition and own impact are not modelled")
+            own = "own trades move the pools that the bot sees"
+            notes.append(f"the simulated world said what became of attempts: gas bids and competition are its own; {own}")
         if counts["unsettled"]:
             notes.append(f"{counts['unsettled']} orders were under way when the data ended; they are in no figure")
         if counts["dropped_max_open"]:

@@ -37,8 +37,8 @@ class Exchange:
     (`competition`). If the amount still pays there after everything, it succeeds; otherwise it reverts and pays for gas.
     A bid below the gas price there never lands, and costs nothing.
 
-    With a fate, result and profit are what that says: gas bids, competition and impact are its own business. When and with what capital an
-    attempt is made stay as they are.
+    With a fate, result and profit are what that says: gas bids, competition and price impact on the profit are its own business.
+    When and with what capital an attempt is made, and what a success does to the pools for later ones, stay as they are.
 
     Args:
         tape: the recording. costs, config: what is assumed. impacts: of the run. fate: see above.
@@ -65,7 +65,10 @@ class Exchange:
     def fill(self, sent: Sent) -> Fill:
         """Return what becomes of an order. Orders must be filled in the order in which they land."""
         if self._fate is not None:
-            return _fated(sent, *self._fate.outcome(sent.opportunity, sent.order.request_id, sent.decided_ms, sent.landed_ms))
+            result, net = self._fate.outcome(sent.opportunity, sent.order.request_id, sent.decided_ms, sent.landed_ms)
+            if result is Result.SUCCESS:  # whoever gives the profit, the edge is taken: it is not there to be taken again
+                self._move(sent, sent.opportunity, self._pools(sent))
+            return _fated(sent, result, net)
         met = self._pools(sent)
         paid = sent.bid.paid(gas_price_gwei(met, self._costs))
         if paid is None:

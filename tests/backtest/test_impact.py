@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from arbml.backtest import Backtester, Order, View
 from arbml.backtest.impact import Impacts, swapped
-from arbml.market import Pool, amount_out, best_opportunity, spot_price
+from arbml.market import Opportunity, Pool, Result, amount_out, best_opportunity, spot_price
 from tests.backtest.markets import COSTS, START_MS, Scripted, settings, two_venues
 
 POOL = Pool("a", "WETH/USDC", 2000.0, 0.0, 0, 0, reserve_base=500.0, reserve_quote=1_000_000.0)
@@ -133,3 +133,13 @@ def test_two_that_land_together_meet_each_other() -> None:
     assert second < first
     alone = Backtester(COSTS, settings(impact_half_life_s=0.0, max_open=2)).run(MARKET, Scripted(send))
     assert alone.trades["net_profit"].tolist() == [first, first]
+
+
+@pytest.mark.parametrize(("result", "profit"), [(Result.SUCCESS, 5.0), (Result.REVERTED, -1.0), (Result.FAILED, 0.0)])
+def test_a_success_takes_the_edge_whoever_says_what_it_gained(result: Result, profit: float) -> None:
+    class World:
+        def outcome(self, opportunity: Opportunity, request_id: str, now_ms: int, landed_ms: int) -> tuple[Result, float]:
+            return result, profit
+
+    done = Backtester(COSTS, settings(impact_half_life_s=1e9), World()).run(MARKET, always(9_000.0))
+    assert (len(done.trades) == 1) == (result is Result.SUCCESS)
