@@ -78,7 +78,7 @@ class BotStrategy:
         self._advisor: Advisor | None = None
         self._recording: RecordingAdvisor | None = None
         self._bot: ArbitrageOrchestrator | None = None
-        self._stage = 0
+        self._stage, self._begun = 0, False
 
     @property
     def events(self) -> list[Event]:
@@ -98,7 +98,7 @@ class BotStrategy:
         said = []
         if "scorer" not in self._kinds or not any(one.kind == "scorer" and one.promoted for one in self.trainings):
             does = "sends what pays by the rule" if self._config.bot.without_ml == "rule" else "holds: it sends nothing"
-            said.append(f"{self.name}: while no scorer serves the baseline answers, and the bot {does} (ML_BOT__WITHOUT_ML)")
+            said.append(f"while no scorer serves, the baseline answers and the bot {does} (ML_BOT__WITHOUT_ML)")
         return tuple(said)
 
     def start(self, view: View) -> None:
@@ -114,13 +114,17 @@ class BotStrategy:
         )
 
     def observe(self, ticks: Sequence[Tick]) -> None:
-        """Hand the ticks on."""
+        """Hand the ticks on; of those before the first decision the last ones, as a bundle brings its own past along."""
         assert self._bot is not None, "start comes first"
+        if not self._begun:
+            since_ms = ticks[-1].ts_known_ms - self._config.bot.max_pool_age_ms
+            ticks = [tick for tick in ticks if tick.ts_known_ms > since_ms]
         self._bot.observe(ticks)
 
     def decide(self, now_ms: int) -> list[Order]:
         """Return what the bot wants sent."""
         assert self._bot is not None, "start comes first"
+        self._begun = True
         self._clock.see(now_ms)
         if self.on_moment is not None:
             self.on_moment(now_ms)

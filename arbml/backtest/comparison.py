@@ -129,7 +129,8 @@ def compare(arms: Sequence[Arm], rules: PromotionConfig | None = None, seed: int
     pairs = [(ml, rule)] if ml and rule else []
     pairs += [(ml, arm) for arm in arms if ml and arm.role == "without"]
     pairs += [(arm, rule) for arm in arms if rule and arm.role in ("oracle", "other")]
-    period = (min(arm.result.start_ms for arm in arms), max(arm.result.end_ms for arm in arms))
+    lived = [arm.result for arm in arms if arm.result.n_moments] or [arms[0].result]  # without a moment there is no period
+    period = (min(one.start_ms for one in lived), max(one.end_ms for one in lived))
     block_s = block_length_s(*period)
     differences = tuple(_difference(a, b, (*period, block_s), rules, seed) for a, b in pairs)
     attained = _part(ml, oracle, None)

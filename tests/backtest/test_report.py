@@ -12,7 +12,7 @@ from arbml.backtest.comparison import Arm, compare
 from arbml.backtest.decisions import Decision, mix
 from arbml.backtest.figures import FIGURES
 from arbml.backtest.metrics import metrics
-from arbml.backtest.report import generate_report
+from arbml.backtest.report import generate_report, notes_of
 from arbml.backtest.report.reasons import MEANINGS
 from arbml.backtest.report.svg import nice_ticks
 from arbml.backtest.results import Trade
@@ -60,7 +60,8 @@ def many(n: int = 150, **changes: Any) -> list[Trade]:
 
 
 def arm(name: str, role: Any, trades: list[Trade], **changes: Any) -> Arm:
-    made = result(trades, name=name, settings={"costs": CostsConfig().model_dump(), "backtest": BacktestConfig().model_dump()}, **changes)
+    settings = {"costs": CostsConfig().model_dump(), "backtest": BacktestConfig().model_dump()}
+    made = result(trades, name=name, settings=settings, **changes)
     said = [("EXECUTE", "profitable"), ("SKIP", "expected_loss"), ("QUEUE", "low_confidence")]
     judged = [Decision(START_MS, f"r{i}", "route", what, what == "EXECUTE", code, 1.0, 0.5, 0.2) for i, (what, code) in enumerate(said)]
     trained = Training("scorer", START_MS, 900, True, "the model of today", "better than the baseline, <by> far", 2.0)
@@ -145,6 +146,22 @@ def test_little_makes_a_page_all_the_same(trades: list[Trade]) -> None:
 
 def test_nothing_sent_is_said_in_the_headline() -> None:
     assert "sent nothing" in generate_report(result([])).text
+
+
+def test_a_backtest_without_a_moment_is_written_up() -> None:
+    nothing = result([], start_ms=0, end_ms=0, n_moments=0, n_ticks=0)
+    assert "sent nothing" in generate_report(nothing).text
+    found = compare([Arm("ml", "ml", nothing, metrics(nothing)), arm("rule", "rule", many(100))])
+    assert Page(generate_report(found).html).open == []
+    assert found.block_s == 300
+
+
+def test_notes_say_of_whom_they_are() -> None:
+    arms = [arm("ML on", "ml", many(), notes=("all", "two")), arm("rule", "rule", many(90), notes=("all", "two")),
+            arm("again", "without", many(), notes=("all",))]  # fmt: skip
+    notes = notes_of(compare(arms))
+    assert notes[:2] == ("all", "ML on, rule: two")
+    assert "again: again: a note & more" in notes
 
 
 def test_identical_curves_share_a_line() -> None:

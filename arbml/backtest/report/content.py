@@ -1,7 +1,5 @@
 """What the report says, from the comparison: a headline, the figures that matter, then everything else."""
 
-from collections import Counter
-
 from arbml.backtest.comparison import Arm, Comparison, Difference
 from arbml.backtest.metrics import judged_by_model, outcomes
 from arbml.backtest.report import charts, tables
@@ -164,11 +162,11 @@ def _learnt(arm: Arm) -> Section:
 
 def notes_of(comparison: Comparison) -> tuple[str, ...]:
     """Return all notes, each once; what is not true of all arms says of which."""
-    said = [(arm.name, note) for arm in comparison.arms for note in arm.result.notes]
-    of = Counter(note for _, note in said)
-    common = dict.fromkeys(note for _, note in said if of[note] == len(comparison.arms))
-    own = dict.fromkeys(f"{name}: {note}" for name, note in said if note not in common)
-    return (*common, *own, *dict.fromkeys(note for arm in comparison.arms for note in arm.notes))
+    of: dict[str, list[str]] = {}
+    for arm in comparison.arms:
+        for note in (*arm.result.notes, *arm.notes):
+            of.setdefault(note, []).append(arm.name)
+    return tuple(note if len(names) == len(comparison.arms) else f"{', '.join(names)}: {note}" for note, names in of.items())
 
 
 def _assumed(comparison: Comparison) -> Section:
