@@ -67,7 +67,6 @@ class Desk:
         """
         check_order(self._strategy, order, self._view.token, self._view.streams, self._used)
         self._used.add(order.request_id)
-        self._wallet.pass_time(now_ms)
         if self.in_flight >= self._config.max_open:
             self.counts["dropped_max_open"] += 1
             return

@@ -221,6 +221,17 @@ def test_unknown_wakes_and_unknown_gas() -> None:
         Backtester(costs, PLAIN).run(ticks, RuleStrategy(costs))
 
 
+def test_who_sleeps_without_an_edge_misses_nothing() -> None:
+    """Landings, some of them exactly at the end of a step, are met in time whether or not somebody is asked there."""
+    ticks = walk(steps=800, step_s=1.0, latency_ms=0)
+    awake = RuleStrategy(COSTS)
+    awake.wakes = Wake.ALL
+    config = plain(impact_half_life_s=30.0, max_open=3)
+    first, second = (Backtester(COSTS, config).run(ticks, one) for one in (RuleStrategy(COSTS), awake))
+    assert len(first.trades) > 30
+    assert plainly(first) == plainly(second)
+
+
 def test_what_is_no_strategy() -> None:
     with pytest.raises(DataError, match="object is no strategy: it has no 'name'"):
         Backtester(COSTS, PLAIN).run(walk(steps=5), object())  # type: ignore[arg-type]

@@ -183,7 +183,7 @@ def before(result: BacktestResult, ts_ms: int) -> str:
 @pytest.mark.parametrize("config", [FULL, BacktestConfig(max_open=3, gas="average"), BacktestConfig(inventory=20_000.0, max_open=2)])
 @pytest.mark.parametrize("at", [0.3, 0.8])
 def test_the_future_changes_nothing_before_it(config: BacktestConfig, at: float) -> None:
-    ticks = walk(steps=500)
+    ticks = walk(steps=500, latency_ms=1_900)  # some have happened and are not known yet at each moment
     cut_ms = int(ticks["ts_known_ms"].quantile(at))
     past, future = ticks[ticks["ts_known_ms"] < cut_ms], ticks[ticks["ts_known_ms"] >= cut_ms]
     other = future.assign(price=future["price"] * 1.5, reserve_base=future["reserve_base"] / 1.5, gas_price_gwei=1.0)
