@@ -7,14 +7,16 @@ v3 pools. Gas is taken off when the best are chosen, so its price may change at 
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from types import MappingProxyType
+from typing import NamedTuple
 
 import numpy as np
 
 from arbml.config import CostsConfig
 from arbml.errors import ConfigError, DataError
 from arbml.market.cycles import kernels
-from arbml.market.cycles.gainers import Gainers
+from arbml.market.cycles.gainers import Gainers, Ranked
 from arbml.market.cycles.graph import Coverage, Graph, build_graph
 from arbml.market.cycles.states import States, check_pool
 from arbml.market.cycles.tokens import Floats, Key, StartTokens
@@ -137,9 +139,10 @@ class CycleFinder:
         routes, unknown = searched.gainers.best(table, self._costs, ALWAYS if max_age_ms is None else ts_ms - max_age_ms, limit)
         if unknown is not None:
             raise searched.tokens.missing(searched.graph.tokens[unknown], self._pools)
-        found = [self._opportunity(searched, searched.gainers.legs(route), table, ts_ms) for route in routes]
-        found.sort(key=lambda priced: priced[0], reverse=True)  # as priced, which the kernel's rounding may have swapped
-        return [opportunity for _, opportunity in found]
+        searched.answers = {route[:2]: self._answer(searched, route, table, ts_ms) for route in routes}
+        found = [answer.opportunity for answer in searched.answers.values()]
+        worth = {token: float(table[kernels.VALUE, searched.graph.number[token]]) for token in wanted}
+        return sorted(found, key=lambda one: -one.net_profit * worth[one.token])  # the kernels' rounding may have swapped equals
 
     def _topology(self) -> "_Searched":
         """What is known of the pools held, listed anew if there is a new one."""
@@ -151,19 +154,30 @@ class CycleFinder:
                 self._searched.write(pool, self._fees_screened)
         return self._searched
 
-    def _opportunity(
-        self, searched: "_Searched", legs: Sequence[tuple[int, str]], table: Floats, ts_ms: int
-    ) -> tuple[float, Opportunity]:
-        """The route as an opportunity, after its net profit in the quote."""
-        hops = [Hop(self._pools[searched.graph.keys[number]], side) for number, side in legs]
-        fixed, notional, cap, native, value = table[:, searched.graph.number[hops[0].token_in]].tolist()
+    def _answer(self, searched: "_Searched", route: Ranked, table: Floats, ts_ms: int) -> "_Answer":
+        """The route as an opportunity; that of the last time where nothing that it depends on has changed since."""
+        legs, keys = searched.gainers.legs(route), searched.graph.keys
+        hops = [Hop(self._pools[keys[number]], side) for number, side in legs]
+        fixed, notional, cap, native, _ = table[:, searched.graph.number[hops[0].token_in]].tolist()
         own = float(searched.states.edge[kernels.OWN, 2 * legs[0][0] + (legs[0][1] == "sell")])
+        terms = (fixed, notional, cap, native if math.isnan(own) else own)
+        last = searched.answers.get(route[:2])
+        if last is not None and last.terms == terms and all(a.pool is b.pool for a, b in zip(last.hops, hops, strict=True)):
+            same = last.opportunity.ts_ms == ts_ms
+            return last if same else last._replace(opportunity=replace(last.opportunity, ts_ms=ts_ms))
         amount = fixed
         if not fixed:
             known = all(hop.pool.has_reserves or hop.pool.curve is not None for hop in hops)
             amount = min((optimal_amount(hops, cap) if known else 0.0) or notional, cap)
-        opportunity = price_route(hops, amount, self._costs, ts_ms, native if math.isnan(own) else own)
-        return opportunity.net_profit * value, opportunity
+        return _Answer(hops, terms, price_route(hops, amount, self._costs, ts_ms, terms[-1]))
+
+
+class _Answer(NamedTuple):
+    """An opportunity and what it depends on."""
+
+    hops: list[Hop]
+    terms: tuple[float, ...]  # amounts and the price of gas
+    opportunity: Opportunity
 
 
 class _Searched:
@@ -176,6 +190,7 @@ class _Searched:
         self.tokens = StartTokens(graph, costs, quote)
         self.gainers = Gainers(graph, self.states)
         self.changed: set[int] = set()
+        self.answers: dict[tuple[int, int], _Answer] = {}  # of the last find, by cycle and first leg
 
     def write(self, pool: Pool, fees_screened: bool) -> bool:
         """Take in a state; return False if its pool is not part of the graph."""

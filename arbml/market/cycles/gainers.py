@@ -97,9 +97,9 @@ class Gainers:
         ))
         if n < 0:
             return [], -1 - n
-        return [Ranked(int(cycle), int(first), float(net)) for (cycle, first), net in zip(out[:n], nets[:n], strict=True)], None
+        return [Ranked(cycle, first, net) for (cycle, first), net in zip(out[:n].tolist(), nets[:n].tolist(), strict=True)], None
 
     def legs(self, route: Ranked) -> list[tuple[int, str]]:
         """Return the (pool number, side) of each leg of a route."""
-        edges = [int(edge) for edge in self._graph.legs[route.cycle] if edge < self._graph.src.size]
+        edges = [edge for edge in self._graph.legs[route.cycle].tolist() if edge < self._graph.src.size]
         return [(edge >> 1, "sell" if edge & 1 else "buy") for edge in edges[route.first :] + edges[: route.first]]

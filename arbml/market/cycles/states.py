@@ -35,6 +35,18 @@ def check_pool(pool: Pool) -> None:
         raise DataError(f"{pool.pair} on {pool.venue}: {error}") from None
     if pool.curve is not None:
         check_curve(pool.curve, f"{pool.pair} on {pool.venue}")
+        if usable(pool):
+            _check_ranges(pool)
+
+
+def _check_ranges(pool: Pool) -> None:
+    """Walk the curve in both directions, before anything is changed for it."""
+    try:
+        for side in ("buy", "sell"):
+            for _ in Hop(pool, side).ranges():
+                pass
+    except (DataError, ZeroDivisionError) as error:
+        raise DataError(f"the curve of {pool.pair} on {pool.venue} cannot be swapped on: {error}") from None
 
 
 def usable(pool: Pool) -> bool:

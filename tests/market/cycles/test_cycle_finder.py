@@ -101,7 +101,9 @@ class Incremental(RuleBasedStateMachine):
         fresh = finder_of(*self.held.values())
         found = self.finder.find(["USDC"], self.clock, limit=10**6)  # the same tokens each time, or all is priced anew
         assert found == fresh.find(["USDC"], self.clock, limit=10**6)
-        assert self.finder.find(["USDC"], self.clock, limit=3) == found[:3]
+        first = self.finder.find(["USDC"], self.clock, limit=3)
+        assert first == fresh.find(["USDC"], self.clock, limit=3)
+        assert [one.net_profit for one in first] == pytest.approx([one.net_profit for one in found[:3]])  # equals may change places
         young = self.finder.find(["USDC"], self.clock, limit=10**6, max_age_ms=2)
         ages = {key: self.clock - state.ts_ms for key, state in self.held.items()}
         assert young == [one for one in found if all(ages[leg.venue, leg.pair] <= 2 for leg in one.route.legs)]
@@ -209,6 +211,9 @@ def test_what_the_caller_got_wrong_is_said_and_changes_nothing() -> None:
         (replace(pool("b", 1.0), fee_bps=-1.0), "WETH/USDC on b: fee_bps -1.0"), (replace(pool("b", 1.0), fee_bps=math.nan), "fee_bps nan"),
         (pool("b", 1.0, pair="WETHUSDC"), "BASE/QUOTE"), (pool("b", 1.0, pair="WETH/WETH"), "BASE/QUOTE"),
         (pool("b", 1.0, pair="A/B/C"), "BASE/QUOTE"), (replace(pool("b", 1.0), curve=Curve(1.0, (2.0,), ())), "each root has one"),
+        (replace(pool("b", 1.0), curve=Curve(5.0, (2.0,), (-9.0,))), "curve of WETH/USDC on b cannot be swapped on"),
+        (replace(pool("b", 1.0), curve=Curve(5.0, (0.5,), (9.0,))), "falls to -4"),
+        (replace(pool("b", 1e-300, None), curve=Curve(1e-300, (), ())), "cannot be swapped on"),
     ):
         with pytest.raises(DataError, match=said):
             finder.update(bad)
@@ -237,6 +242,20 @@ def test_no_gas_price_is_an_error_only_where_a_route_needs_it() -> None:
     with pytest.raises(ConfigError, match="converted into FOO"):
         lonely.find(["FOO"], 0)
     assert lonely.find(["FOO"], 0, start_amount=2.0)[0].gas_cost > 0
+
+
+def test_what_has_not_changed_is_not_priced_anew_and_what_has_is() -> None:
+    finder = finder_of(pool("a", 2_000.0), pool("b", 2_040.0), pool("c", 2_060.0))
+    first = {one.route.name: one for one in finder.find(["USDC"], 0)}
+    assert finder.find(["USDC"], 0) == list(first.values())
+    later = {one.route.name: one for one in finder.find(["USDC"], 9)}
+    assert later == {name: replace(one, ts_ms=9) for name, one in first.items()}
+    finder.update(pool("c", 2_070.0, ts_ms=10))
+    moved = {one.route.name: one for one in finder.find(["USDC"], 9)}
+    assert {name for name in first if moved[name] != later[name]} == {name for name in first if ":c" in name}
+    fixed = {one.amount_in for one in finder.find(["USDC"], 9, start_amount=123.0)}
+    assert fixed == {123.0}
+    assert finder.find(["USDC"], 9) == list(moved.values())
 
 
 def test_equal_prices_and_an_empty_market_give_nothing() -> None:
