@@ -31,7 +31,7 @@ from arbml.evaluation import measured_coverage
 from arbml.frames import EXECUTIONS, ExecutionFrame, TickFrame, sort_by_knowing
 from arbml.registry import Registry, Version
 from flows.progress import report
-from flows.sources import Source, checked
+from flows.sources import SimulatorSource, Source, checked
 from flows.workspace import Selection, Workspace
 
 TESTED = 0.3  # last part of the ticks that is tested where no start is given; what was before trains
@@ -100,7 +100,13 @@ def load(plan: Plan) -> Recording:
     ticks = sort_by_knowing(pd.concat([df for one in collectors for df in one.ticks()], ignore_index=True))
     told = [df for one in collectors for df in one.executions()]
     executions = sort_by_knowing(pd.concat(told, ignore_index=True)) if told else EXECUTIONS.empty()
-    return Recording(", ".join(one.name for one in collectors), ticks, executions, _world(collectors))
+    return Recording(", ".join(map(_named, plan.sources)), ticks, executions, _world(collectors))
+
+
+def _named(source: Source) -> str:
+    if isinstance(source, SimulatorSource):
+        return f"{source.hours:g} h of the simulated market, seed {source.seed}"
+    return source.path.name
 
 
 def _world(collectors: Sequence[Collector]) -> SimulatedFate | None:

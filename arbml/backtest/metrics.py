@@ -13,7 +13,7 @@ from arbml.backtest.blocks import YEAR_S, block_length_s, equity_increments
 from arbml.backtest.drawdown import drawdown
 from arbml.backtest.ratios import MIN_BLOCKS, deflated_sharpe, moments, probabilistic_sharpe, sortino
 from arbml.backtest.results import BacktestResult
-from arbml.evaluation import reliability
+from arbml.evaluation import Reliability, reliability
 from arbml.market import Variant
 
 Floats = NDArray[np.float64]
@@ -230,13 +230,18 @@ def _honesty(trades: pd.DataFrame, why: dict[str, str]) -> dict[str, Any]:
         "expected_profit": float(given["expected_profit"].sum()),
         "realised_profit": float(given["net_profit"].sum()),
         "brier": float(np.mean((probability - success) ** 2)),
-        "calibration_error": reliability(success, probability).error,
+        "calibration_error": reliability_of(given).error,
     }
 
 
 def judged_by_model(trades: pd.DataFrame) -> pd.DataFrame:
     """Return the attempts on which a promoted model gave its word, rather than a baseline or nobody."""
     return trades[trades["success_probability"].notna() & trades["variant"].notna() & (trades["variant"] != Variant.BASELINE.value)]
+
+
+def reliability_of(judged: pd.DataFrame) -> Reliability:
+    """Return given beside observed success, in 2 to 10 bins of at least 20 attempts where there are so many."""
+    return reliability(*outcomes(judged), bins=max(2, min(10, len(judged) // 20)))
 
 
 def outcomes(judged: pd.DataFrame) -> tuple[Floats, Floats]:

@@ -1,11 +1,10 @@
 """What the report says, from the comparison: a headline, the figures that matter, then everything else."""
 
 from arbml.backtest.comparison import Arm, Comparison, Difference
-from arbml.backtest.metrics import judged_by_model, outcomes
+from arbml.backtest.metrics import judged_by_model, reliability_of
 from arbml.backtest.report import charts, tables
 from arbml.backtest.report.formats import moment, money, number, percent, signed, span
 from arbml.backtest.report.model import Chart, Content, Section, Table, Tile
-from arbml.evaluation import reliability
 
 FEW_JUDGED = 5  # attempts; fewer make no diagram
 
@@ -88,7 +87,9 @@ def _tiles(arm: Arm) -> tuple[Tile, ...]:
     found, token = arm.metrics, arm.result.token
     ends = percent(found.win_rate_low, 0), percent(found.win_rate_high, 0)
     interval = "" if found.win_rate is None else f"95 % interval {ends[0]} to {ends[1]} %"
-    deflated = found.why.get("deflated_sharpe", f"chance that it is above zero, best of {found.trials} trials")
+    chance = "chance that the true one is above zero"
+    chance += f", best of {found.trials} trials" if found.trials > 1 else "; one trial stated, nothing deflated"
+    deflated = found.why.get("deflated_sharpe", chance)
     return (
         Tile("net profit", signed(found.net_profit), token, f"{percent(found.return_on_capital, 3)} % of the capital"),
         Tile("win rate", percent(found.win_rate), "%", interval),
@@ -138,8 +139,7 @@ def _calibrated(arm: Arm) -> Section:
     )
     if found.judged < FEW_JUDGED or found.brier is None:
         return Section("Were the probabilities right?", sentences)
-    success, probability = outcomes(judged_by_model(arm.result.trades))
-    table = reliability(success, probability, bins=max(2, min(10, found.judged // 20)))
+    table = reliability_of(judged_by_model(arm.result.trades))
     return Section("Were the probabilities right?", sentences, (charts.reliability_chart(table, found.brier),))
 
 
