@@ -1,6 +1,9 @@
 """The backtest beside hftbacktest: the event loop without decisions on the same ticks, then with decisions of a rule."""
 
+import tempfile
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,9 +13,15 @@ from hftbacktest.types import BUY_EVENT, DEPTH_EVENT, EXCH_EVENT, LOCAL_EVENT, S
 from numba import njit
 
 from arbml.backtest import Backtester, Order, RuleStrategy, Tape, View, Wake, make_tape
-from arbml.config import BacktestConfig, CostsConfig
+from arbml.backtest.bot_strategy import BotStrategy
+from arbml.collectors.simulator import Simulator, SimulatorConfig
+from arbml.config import BacktestConfig, Config, CostsConfig
+from arbml.dataset import opportunity_dataset
+from arbml.features import compute_features
 from arbml.frames import TICKS, TickFrame
 from arbml.market import Execution, Tick
+from arbml.models import OpportunityScorer
+from arbml.serving import write_bundle
 from benchmarks.figures import Figure, median_seconds
 
 FEES_BPS = (5.0, 30.0, 30.0, 10.0)
@@ -20,6 +29,8 @@ VENUES = tuple(f"venue{v}" for v in range(len(FEES_BPS)))
 STEP_MS, LATENCY_MS = 1_000, 250
 TICK_SIZE = 0.01
 PEER = "hftbacktest"
+# speed is measured here, not skill: a few successes are enough for a forest of full size
+BOT = Config.model_validate({"scorer": {"min_samples": 10, "min_positive": 2}, "bot": {"without_ml": "hold"}})
 
 
 class Silent:
@@ -46,8 +57,8 @@ class Listening(Silent):
     name, wakes, listens = "listening", Wake.ALL, True
 
 
-def run(rows: int = 1_000_000, decided: int = 100_000, repeats: int = 3) -> list[Figure]:
-    """Measure the loop on `rows` ticks, runs with decisions on `decided` of them."""
+def run(rows: int = 1_000_000, decided: int = 100_000, repeats: int = 3, hours: float = 6.0) -> list[Figure]:
+    """Measure the loop on `rows` ticks, runs with decisions on `decided` of them, the bot on simulated `hours`."""
     costs, config = CostsConfig(), BacktestConfig(step_ms=STEP_MS)
     backtester, ticks = Backtester(costs, config), _ticks(rows)
     tape, part = make_tape(ticks), make_tape(ticks.head(decided))
@@ -65,10 +76,11 @@ def run(rows: int = 1_000_000, decided: int = 100_000, repeats: int = 3) -> list
         ),
         Figure("the same with checking and sorting the frame", rows / whole, "ticks/s", note="`make_tape` does it once for many runs"),
     ]  # fmt: skip
-    return figures + [_decided(name, backtester, part, make, note) for name, make, note in (
+    figures += [_decided(name, backtester, part, make, note) for name, make, note in (
         ("run with decisions of the rule", lambda: RuleStrategy(costs), "woken where there is an edge after fees"),
         ("run that hands over every tick", Listening, "asked at every moment, sends nothing"),
     )]  # fmt: skip
+    return [*figures, _bot(hours)]
 
 
 def _decided(name: str, backtester: Backtester, tape: Tape, make: Callable[[], Any], note: str) -> Figure:
@@ -76,6 +88,48 @@ def _decided(name: str, backtester: Backtester, tape: Tape, make: Callable[[], A
     taken, = median_seconds(1, lambda: backtester.run(tape, make()))
     size = f"{len(tape):,} ticks, {result.n_moments:,} moments, {result.counts['sent']:,} orders"
     return Figure(name, len(tape) / taken, "ticks/s", note=f"{size}; {note}")
+
+
+@dataclass(frozen=True)
+class _OneBundle:
+    """The same bundle all the time."""
+
+    path: Path
+
+    def stage(self, now_ms: int) -> int:
+        return 1
+
+    def bundle(self, now_ms: int, kinds: Sequence[str]) -> Path:
+        return self.path
+
+    def trainings(self, now_ms: int) -> tuple[()]:
+        return ()
+
+
+def _bot(hours: float) -> Figure:
+    """The bot with its scorer over the last quarter of a simulated market, everything but training in the time."""
+    simulator = Simulator(SimulatorConfig(seed=1, hours=hours), BOT.costs)
+    ticks = pd.concat(list(simulator.ticks()), ignore_index=True)
+    executions = pd.concat(list(simulator.executions()), ignore_index=True)
+    before, later = ticks.head(len(ticks) * 3 // 4), make_tape(ticks.tail(len(ticks) // 4))
+    known = opportunity_dataset(before, compute_features(before), executions, BOT.costs, BOT.scorer)
+    scorer, n = OpportunityScorer(BOT.scorer, BOT.training), len(known)
+    scorer.fit(known.take(np.arange(n * 3 // 4)), known.take(np.arange(n * 3 // 4, n)))
+    with tempfile.TemporaryDirectory(prefix="arbml-bench-") as folder:
+        scorer.save(Path(folder) / "scorer")
+        bundle = write_bundle({"scorer": Path(folder) / "scorer"}, {}, BOT, before, Path(folder) / "bundle", versions={"scorer": "1"})
+        bots: list[BotStrategy] = []
+
+        def make() -> BotStrategy:
+            bots.append(BotStrategy("bot", BOT, bundles=_OneBundle(bundle), kinds=("scorer",)))
+            return bots[-1]
+
+        backtester = Backtester(BOT.costs, BOT.backtest)
+        figure = _decided("run of the bot with its scorer", backtester, later, make, "features, finder, forest, all as live")
+        judged = len(bots[-1].decisions)
+        for bot in bots:
+            bot.close()
+    return replace(figure, note=f"{figure.note}; {judged:,} opportunities found")
 
 
 class _Peer:

@@ -18,7 +18,7 @@ def test_the_peer_sees_the_same_edges() -> None:
 
 @pytest.mark.slow
 def test_it_runs() -> None:
-    figures = suite.run(rows=4_000, decided=1_000, repeats=1)
-    assert len(figures) == 4
+    figures = suite.run(rows=4_000, decided=1_000, repeats=1, hours=2.0)
+    assert len(figures) == 5
     assert all(figure.value > 0 for figure in figures)
     assert figures[0].peer_value
