@@ -122,7 +122,7 @@ def _show(out: Output, comparison: "Comparison", headline: str) -> None:
     trained = next((arm for arm in comparison.arms if arm.trainings), None)
     if trained is not None:
         rows = [(*row[:4], shortened(row[4], 110)) for row in tables.trainings(trained).rows]
-        out.table("models, each trained on what was known then", ("due, UTC", "model", "promoted", "serves from then on", "why"), rows)
+        out.table("models", ("due, UTC", "model", "promoted", "serves from then on", "why"), rows)
     for table in tables_:
         out.table(table.title.lower(), table.columns, table.rows, right=range(table.left, len(table.columns)))
     for note in notes_of(comparison):

@@ -126,7 +126,7 @@ def trainings(arm: Arm) -> Table:
         for one in arm.trainings
     )
     columns = ("due, UTC", "model", "promoted", "serves from then on", "why", "rows", "took, s")
-    return Table("Trainings, each on what was known then", columns, rows, 5)
+    return Table("Who answers from when on, by trainings on what was known then", columns, rows, 5)
 
 
 def trades(arm: Arm) -> Table:
