@@ -185,6 +185,8 @@ def _verdict(arms: Sequence[Arm], differences: Sequence[Difference], attained: f
     if attained is not None:
         of_rule = f", and {above:.0%} of what it makes above the rule" if above is not None else ""
         said.append(f"ML attained {attained:.0%} of the net profit of the oracle, who knows the true probabilities{of_rule}")
+        if attained > 1:
+            said.append("the oracle is no upper bound: it takes all that is worth it at the moment, and is busy when more comes")
     silent = [arm.name for arm in arms if not arm.metrics.attempts]
     if silent:
         said.append(f"no transaction was sent by {', '.join(silent)}")

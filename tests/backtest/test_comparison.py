@@ -78,6 +78,13 @@ def test_what_part_of_the_oracle_is_attained() -> None:
     assert ("oracle", "rule") in [(one.arm, one.against) for one in found.differences]
 
 
+def test_more_than_the_oracle_is_explained() -> None:
+    found = compare([arm("ml", "ml", regular(400)), arm("rule", "rule", regular(900)), arm("oracle", "oracle", regular(500))])
+    assert found.attained is not None
+    assert found.attained > 1
+    assert any("the oracle is no upper bound" in one for one in found.verdict)
+
+
 def test_an_oracle_that_earns_nothing_gives_no_share() -> None:
     found = compare([arm("ml", "ml", regular(400)), arm("rule", "rule", []), arm("oracle", "oracle", [])])
     assert found.attained is None
