@@ -27,23 +27,32 @@ from arbml.backtest.comparison import Comparison
 from arbml.backtest.engine import Backtester
 from arbml.backtest.oracle import OracleStrategy
 from arbml.backtest.retraining import HOUR_MS, Schedule, WalkForward
+from arbml.backtest.strategy import RuleStrategy
+from arbml.backtest.tape import make_tape
 from arbml.clock import SystemClock, iso, stopwatch_s
 from arbml.collectors.simulator import SimulatedFate, Simulator, SimulatorConfig
 from arbml.config import Config, changed
+from arbml.frames import TickFrame
 
 ROOT = Path(__file__).parents[1]
 SEEDS = tuple(range(7001, 7011))  # never used in development
 TRAINED_H, TESTED_H = 48, 24
 CONFIDENCE = 0.95
 
-RULE, ML, HOLD, EAGER, ORACLE = "rule", "ML", "ML, else hold", "ML, any confidence", "oracle"
+FLOORS = (0.0, 0.5, 1.0, 2.0, 3.0, 5.0, 8.0, 12.0)  # USDC
+RULE, TUNED, ML, BOTH, HOLD, EAGER = "rule", "tuned rule", "ML", "ML above the floor", "ML, else hold", "ML, any confidence"
+ORACLE = "oracle"
 HEAD = " | attempts rule, ML | reverts' gas rule, ML, USDC |"
 MEANING = {
     RULE: "sends whatever has a positive net profit; ML off",
+    TUNED: "as the rule, above a floor: that of "
+    f"{', '.join(f'{floor:g}' for floor in FLOORS)} USDC which earned most in the last {TESTED_H} h before the test",
     ML: "the default: the scorer decides, and where it abstains the rule does (ML_BOT__WITHOUT_ML=rule)",
+    BOTH: "as ML, above the floor of the tuned rule (ML_BOT__MIN_PROFIT)",
     HOLD: "where the scorer abstains, nothing is sent (ML_BOT__WITHOUT_ML=hold)",
     EAGER: "as ML, with ML_CONFIDENCE_THRESHOLD=0: a positive expected profit is enough",
-    ORACLE: "knows the true probability of each attempt, and sends what has a positive true expectation",
+    ORACLE: "knows the true probability of each attempt, and sends what has a positive true expectation; it is greedy, and does not "
+    "leave a small edge now for a larger one later, so that it can be beaten",
 }
 
 
@@ -72,16 +81,28 @@ def one_market(seed: int, trained_h: float = TRAINED_H, tested_h: float = TESTED
     fate = SimulatedFate(simulator)
     with tempfile.TemporaryDirectory(prefix="arbml-study-") as folder:
         walk = WalkForward(ticks, executions, config, Schedule({"scorer": 24.0 * 365}), Path(folder), start_ms, end_ms)
+        floor = _best_floor(ticks, config, fate, start_ms - int(tested_h * HOUR_MS), start_ms)
         done = run_comparative(
-            ticks, _contenders(config, walk, fate), lambda: Backtester(config.costs, config.backtest, fate),
+            ticks, _contenders(config, walk, fate, floor), lambda: Backtester(config.costs, config.backtest, fate),
             start_ms=start_ms, end_ms=end_ms, rules=config.promotion, seed=config.training.seed,
         )  # fmt: skip
         promoted = any(one.promoted for one in walk.trainings(start_ms))
     return _rows(seed, done, promoted)
 
 
-def _contenders(config: Config, walk: WalkForward, fate: SimulatedFate) -> list[Contender]:
+def _best_floor(ticks: TickFrame, config: Config, fate: SimulatedFate, start_ms: int, end_ms: int) -> float:
+    """Return the least net profit that would have earned most in a period, USDC."""
+    tester, tape = Backtester(config.costs, config.backtest, fate), make_tape(ticks)
+    return max(FLOORS, key=lambda floor: tester.run(tape, _rule(config, floor), start_ms, end_ms).net_profit)
+
+
+def _rule(config: Config, floor: float) -> RuleStrategy:
+    return RuleStrategy(config.costs, floor, max_age_ms=config.bot.max_pool_age_ms)
+
+
+def _contenders(config: Config, walk: WalkForward, fate: SimulatedFate, floor: float) -> list[Contender]:
     hold = changed(config, bot=changed(config.bot, without_ml="hold"))
+    both = changed(config, bot=changed(config.bot, min_profit=floor))
     eager = changed(config, scorer=changed(config.scorer, confidence_threshold=0.0))
 
     def bot(name: str, how: Config, bundles: WalkForward | None) -> BotStrategy:
@@ -90,6 +111,8 @@ def _contenders(config: Config, walk: WalkForward, fate: SimulatedFate) -> list[
     return [
         Contender(ML, "ml", lambda: bot(ML, config, walk)),
         Contender(RULE, "rule", lambda: bot(RULE, config, None)),
+        Contender(TUNED, "other", lambda: _rule(config, floor)),
+        Contender(BOTH, "other", lambda: bot(BOTH, both, walk)),
         Contender(HOLD, "other", lambda: bot(HOLD, hold, walk)),
         Contender(EAGER, "other", lambda: bot(EAGER, eager, walk)),
         Contender(ORACLE, "oracle", lambda: OracleStrategy(config.costs, fate, config.bot.max_pool_age_ms)),
@@ -136,14 +159,14 @@ def page(rows: Sequence[Row], command: str) -> str:
     """Return the page for people."""
     df = pd.DataFrame(rows)
     table = df.pivot_table(index="seed", columns="arm", values="net_profit", sort=True)
-    gains = [gain(table, arm, RULE) for arm in (ML, EAGER, HOLD, ORACLE)]
-    ml, attainable = gains[0], gains[-1]
+    gains = [gain(table, arm, RULE) for arm in (ML, BOTH, EAGER, HOLD, TUNED, ORACLE)]
+    ml, attainable, tuned = gains[0], gains[-1], [gain(table, arm, TUNED) for arm in (ML, BOTH)]
     lines = [
         "# ML against the rule, on markets nobody looked at",
         "",
-        f"{len(table)} simulated markets (seeds {table.index.min()} to {table.index.max()}, never used in development), {TRAINED_H} h to train",
-        f"on and the {TESTED_H} h after them to trade in. All strategies meet the same ticks, the same fate of attempts (drawn with",
-        "the true probability by the random number of the moment) and the impact of their own trades. Amounts are USDC, after fees,",
+        f"{len(table)} simulated markets (seeds {table.index.min()} to {table.index.max()}, never used in development), {TRAINED_H} h",
+        f"to train on and the {TESTED_H} h after them to trade in. All strategies meet the same ticks, the same fate of attempts (drawn",
+        "with the true probability by the random number of the moment) and the impact of their own trades. Amounts are USDC, after fees,",
         f"price impact, gas and reverts, on a capital of {Config().backtest.capital:,.0f}.",
         "",
         f"Command: `{command}`. Date: {iso(SystemClock().now_ms())[:10]}.",
@@ -161,6 +184,11 @@ def page(rows: Sequence[Row], command: str) -> str:
             for g in gains
         ),
         f"| {RULE} | | | | {table[RULE].mean():,.2f} |",
+        "",
+        *(
+            f"{g.arm} against the tuned rule: {g.mean:+,.2f} USDC a day ({g.low:+,.2f} to {g.high:+,.2f}; better in {g.better} of {g.n})."
+            for g in tuned
+        ),
         "",
         "## Every market",
         "",

@@ -131,7 +131,7 @@ class MLOrchestrator:
                 self._reloads += self.ready
                 self._predictor, self.bundle_path, self._served = predictor, path, served
                 self._problem = self._reload_problem = ""
-            log.info("bundle %s answers, models %s", path, predictor.panel.versions)
+            log.debug("bundle %s answers, models %s", path, predictor.panel.versions)
             return True
 
     def observe(self, ticks: Sequence[Tick]) -> None:

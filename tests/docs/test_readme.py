@@ -124,5 +124,5 @@ def test_every_file_named_exists() -> None:
 def test_every_command_is_in_the_readme() -> None:
     text = README.read_text()
     for command in ("run", "collect", "validate", "features", "train", "evaluate", "promote", "rollback", "drift", "build", "serve",
-                    "schedule", "retrain", "status", "doctor"):
+                    "schedule", "retrain", "status", "doctor", "backtest", "patterns"):
         assert f"arbml {command}" in text, command
