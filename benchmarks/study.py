@@ -29,24 +29,22 @@ from arbml.backtest.oracle import OracleStrategy
 from arbml.backtest.retraining import HOUR_MS, Schedule, WalkForward
 from arbml.backtest.strategy import RuleStrategy
 from arbml.backtest.tape import make_tape
+from arbml.backtest.tuning import best_floor
 from arbml.clock import SystemClock, iso, stopwatch_s
 from arbml.collectors.simulator import SimulatedFate, Simulator, SimulatorConfig
 from arbml.config import Config, changed
-from arbml.frames import TickFrame
 
 ROOT = Path(__file__).parents[1]
 SEEDS = tuple(range(7001, 7011))  # never used in development
 TRAINED_H, TESTED_H = 48, 24
 CONFIDENCE = 0.95
 
-FLOORS = (0.0, 0.5, 1.0, 2.0, 3.0, 5.0, 8.0, 12.0)  # USDC
 RULE, TUNED, ML, BOTH, HOLD, EAGER = "rule", "tuned rule", "ML", "ML above the floor", "ML, else hold", "ML, any confidence"
 ORACLE = "oracle"
 HEAD = " | attempts rule, ML | reverts' gas rule, ML, USDC |"
 MEANING = {
     RULE: "sends whatever has a positive net profit; ML off",
-    TUNED: "as the rule, above a floor: that of "
-    f"{', '.join(f'{floor:g}' for floor in FLOORS)} USDC which earned most in the last {TESTED_H} h before the test",
+    TUNED: f"as the rule, above the floor that earned most in the {TESTED_H} h before the test (`arbml.backtest.tuning`)",
     ML: "the default: the scorer decides, and where it abstains the rule does (ML_BOT__WITHOUT_ML=rule)",
     BOTH: "as ML, above the floor of the tuned rule (ML_BOT__MIN_PROFIT)",
     HOLD: "where the scorer abstains, nothing is sent (ML_BOT__WITHOUT_ML=hold)",
@@ -81,19 +79,14 @@ def one_market(seed: int, trained_h: float = TRAINED_H, tested_h: float = TESTED
     fate = SimulatedFate(simulator)
     with tempfile.TemporaryDirectory(prefix="arbml-study-") as folder:
         walk = WalkForward(ticks, executions, config, Schedule({"scorer": 24.0 * 365}), Path(folder), start_ms, end_ms)
-        floor = _best_floor(ticks, config, fate, start_ms - int(tested_h * HOUR_MS), start_ms)
+        tester, before_ms = Backtester(config.costs, config.backtest, fate), start_ms - int(tested_h * HOUR_MS)
+        floor = best_floor(tester, make_tape(ticks), config.costs, before_ms, start_ms, config.bot.max_pool_age_ms)
         done = run_comparative(
             ticks, _contenders(config, walk, fate, floor), lambda: Backtester(config.costs, config.backtest, fate),
             start_ms=start_ms, end_ms=end_ms, rules=config.promotion, seed=config.training.seed,
         )  # fmt: skip
         promoted = any(one.promoted for one in walk.trainings(start_ms))
     return _rows(seed, done, promoted)
-
-
-def _best_floor(ticks: TickFrame, config: Config, fate: SimulatedFate, start_ms: int, end_ms: int) -> float:
-    """Return the least net profit that would have earned most in a period, USDC."""
-    tester, tape = Backtester(config.costs, config.backtest, fate), make_tape(ticks)
-    return max(FLOORS, key=lambda floor: tester.run(tape, _rule(config, floor), start_ms, end_ms).net_profit)
 
 
 def _rule(config: Config, floor: float) -> RuleStrategy:
@@ -173,7 +166,7 @@ def page(rows: Sequence[Row], command: str) -> str:
         "",
         "## In a sentence",
         "",
-        _sentence(ml, attainable, table),
+        _sentence(ml, attainable, tuned, table),
         "",
         "## Differences to the rule, by market",
         "",
@@ -186,7 +179,7 @@ def page(rows: Sequence[Row], command: str) -> str:
         f"| {RULE} | | | | {table[RULE].mean():,.2f} |",
         "",
         *(
-            f"{g.arm} against the tuned rule: {g.mean:+,.2f} USDC a day ({g.low:+,.2f} to {g.high:+,.2f}; better in {g.better} of {g.n})."
+            f"- {g.arm} against the tuned rule: {g.mean:+,.2f} USDC a day ({g.low:+,.2f} to {g.high:+,.2f}; better in {g.better} of {g.n})."
             for g in tuned
         ),
         "",
@@ -203,7 +196,7 @@ def page(rows: Sequence[Row], command: str) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _sentence(ml: Gain, attainable: Gain, table: pd.DataFrame) -> str:
+def _sentence(ml: Gain, attainable: Gain, tuned: Sequence[Gain], table: pd.DataFrame) -> str:
     if ml.low > 0:
         verdict = f"ML earned more than the rule: {ml.mean:+,.2f} USDC a day"
     elif ml.high < 0:
@@ -213,7 +206,17 @@ def _sentence(ml: Gain, attainable: Gain, table: pd.DataFrame) -> str:
     of_profit = f"the rule made {table[RULE].mean():,.2f}"
     oracle = f"Knowing the true probabilities would add {attainable.mean:+,.2f} ({attainable.low:+,.2f} to {attainable.high:+,.2f})"
     part = f", of which ML attained {ml.mean / attainable.mean:.0%}" if attainable.mean > 0 else ""
-    return f"{verdict} (95 % interval {ml.low:+,.2f} to {ml.high:+,.2f}), where {of_profit}. {oracle}{part}."
+    told = f"{verdict} (95 % interval {ml.low:+,.2f} to {ml.high:+,.2f}), where {of_profit}. {oracle}{part}."
+    return f"{told} {_beside_tuning(*tuned)}"
+
+
+def _beside_tuning(ml: Gain, both: Gain) -> str:
+    """Say whether a threshold that anybody can tune does the same."""
+    words = []
+    for gained, what in ((ml, "ML"), (both, "ML above the same floor")):
+        more = "more than" if gained.low > 0 else "less than" if gained.high < 0 else "neither more nor less, by more than chance, than"
+        words.append(f"{what} earned {more} the tuned rule ({gained.mean:+,.2f}, {gained.low:+,.2f} to {gained.high:+,.2f})")
+    return f"But a threshold on the net profit, tuned on the day before and without any model, is the harder rival: {'; '.join(words)}."
 
 
 def _market(seed: int, df: pd.DataFrame, table: pd.DataFrame) -> str:

@@ -13,7 +13,8 @@ import pandas as pd
 from prefect import flow, task
 from prefect.cache_policies import NO_CACHE
 
-from arbml.backtest import Wake
+from arbml.backtest import Wake, make_tape
+from arbml.backtest.bot_strategy import BotStrategy
 from arbml.backtest.comparative import Contender, bot_contenders, run_comparative
 from arbml.backtest.comparison import Comparison
 from arbml.backtest.engine import Backtester
@@ -22,10 +23,11 @@ from arbml.backtest.oracle import OracleStrategy, Truth
 from arbml.backtest.report import generate_report, headline
 from arbml.backtest.retraining import KINDS, Schedule, WalkForward, refuse_lookahead
 from arbml.backtest.training import Champion
+from arbml.backtest.tuning import best_floor
 from arbml.clock import iso
 from arbml.collectors import Collector, Simulator
 from arbml.collectors.simulator import SimulatedFate
-from arbml.config import Config
+from arbml.config import Config, changed
 from arbml.errors import ConfigError, NotEnoughData, RegistryError
 from arbml.evaluation import measured_coverage
 from arbml.frames import EXECUTIONS, ExecutionFrame, TickFrame, sort_by_knowing
@@ -184,13 +186,29 @@ def run(plan: Plan, recording: Recording, period: tuple[int, int], given: dict[s
     schedule = Schedule.of(config, plan.kinds or None, plan.retrain_hours)
     walk = WalkForward(ticks, recording.executions, config, schedule, folder, *period, progress=report, given=given) if plan.ml else None
     contenders = bot_contenders(config, walk, walk.kinds if walk else (), wakes=wakes, against=plan.compare)
+    fate: Fate | None = recording.world
+    if plan.compare:
+        contenders += _tuned(config, ticks, period, fate, wakes)
     if plan.compare and recording.world is not None:
         contenders.append(_oracle(config, recording.world))
-    fate: Fate | None = recording.world
     return run_comparative(
         ticks, contenders, lambda: Backtester(config.costs, config.backtest, fate),
         start_ms=period[0], end_ms=period[1], trials=plan.trials, rules=config.promotion, seed=config.training.seed, progress=report,
     )  # fmt: skip
+
+
+def _tuned(config: Config, ticks: TickFrame, period: tuple[int, int], fate: Fate | None, wakes: Wake) -> list[Contender]:
+    """Return the rule above the floor that earned most before the period, for as long as the period lasts; none without a past."""
+    since_ms = max(2 * period[0] - period[1], int(ticks["ts_known_ms"].min()))
+    if since_ms >= period[0]:
+        return []
+    report("tune the rule on what was before", 0)
+    tester = Backtester(config.costs, config.backtest, fate)
+    floor = best_floor(tester, make_tape(ticks), config.costs, since_ms, period[0], config.bot.max_pool_age_ms)
+    report("tune the rule on what was before", 1)
+    above = changed(config, bot=changed(config.bot, min_profit=floor))
+    told = f"tuned rule: sends what gives more than {floor:.4g} net (ML_BOT__MIN_PROFIT), which earned most from {iso(since_ms)} until the start"
+    return [Contender("tuned rule", "tuned", lambda: BotStrategy("tuned rule", above, wakes=wakes), notes=(told,))]
 
 
 def _oracle(config: Config, world: Truth) -> Contender:

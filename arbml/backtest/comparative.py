@@ -22,15 +22,17 @@ class Contender:
 
     Attributes:
         name: for people, different from all others.
-        role: "rule" is what the others are compared with; "oracle" knows what nobody can know.
+        role: "rule" is what the others are compared with; "tuned" the same above a floor found before; "oracle" knows what nobody can know.
         make: builds it, fresh for each run.
         without: the model that is left out, for the role "without".
+        notes: what a reader must know of it.
     """
 
     name: str
     role: Role
     make: Callable[[], Strategy]
     without: str = ""
+    notes: tuple[str, ...] = ()
 
 
 def run_comparative(
@@ -138,7 +140,7 @@ def _run_arm(
     finally:
         if isinstance(strategy, BotStrategy):
             strategy.close()
-    arm = Arm(contender.name, contender.role, result, metrics(result, trials), without=contender.without)
+    arm = Arm(contender.name, contender.role, result, metrics(result, trials), notes=contender.notes, without=contender.without)
     if not isinstance(strategy, BotStrategy):
         return arm
-    return replace(arm, mix=mix(strategy.decisions), trainings=strategy.trainings, notes=strategy.notes)
+    return replace(arm, mix=mix(strategy.decisions), trainings=strategy.trainings, notes=(*contender.notes, *strategy.notes))

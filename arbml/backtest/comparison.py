@@ -13,7 +13,7 @@ from arbml.config import PromotionConfig
 from arbml.evaluation import Interval, paired_difference
 from arbml.evaluation.bootstrap import MIN_PAIRS
 
-Role = Literal["rule", "ml", "without", "oracle", "other"]
+Role = Literal["rule", "tuned", "ml", "without", "oracle", "other"]
 
 NO_EFFECT = ("lstm", "volatility")  # explain a decision and never change it; see `arbml.models.ensemble`
 
@@ -126,9 +126,9 @@ def compare(arms: Sequence[Arm], rules: PromotionConfig | None = None, seed: int
     rules = rules or PromotionConfig()
     by_role = {arm.role: arm for arm in reversed(arms)}
     ml, rule, oracle = by_role.get("ml"), by_role.get("rule"), by_role.get("oracle")
-    pairs = [(ml, rule)] if ml and rule else []
+    pairs = [(ml, other) for other in (rule, by_role.get("tuned")) if ml and other]
     pairs += [(ml, arm) for arm in arms if ml and arm.role == "without"]
-    pairs += [(arm, rule) for arm in arms if rule and arm.role in ("oracle", "other")]
+    pairs += [(arm, rule) for arm in arms if rule and arm.role in ("tuned", "oracle", "other")]
     lived = [arm.result for arm in arms if arm.result.n_moments] or [arms[0].result]  # without a moment there is no period
     period = (min(one.start_ms for one in lived), max(one.end_ms for one in lived))
     block_s = block_length_s(*period)

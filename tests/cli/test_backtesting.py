@@ -114,4 +114,4 @@ def test_a_command_of_the_docs_runs(line: str, here: Path, capsys: pytest.Captur
     assert page.read_text().startswith("<!doctype html>")
     assert page.with_suffix(".json").is_file()
     if "--compare" in line:
-        assert all(arm in out for arm in ("ML on", "ML off", "ML without scorer", "oracle"))
+        assert all(arm in out for arm in ("ML on", "ML off", "ML without scorer", "tuned rule", "oracle"))
