@@ -40,7 +40,7 @@ TRAINED_H, TESTED_H = 48, 24
 CONFIDENCE = 0.95
 
 RULE, TUNED, ML, BOTH, HOLD, EAGER = "rule", "tuned rule", "ML", "ML above the floor", "ML, else hold", "ML, any confidence"
-ORACLE = "oracle"
+ORACLE, CHOOSY = "oracle", "tuned oracle"
 HEAD = " | attempts rule, ML | reverts' gas rule, ML, USDC |"
 MEANING = {
     RULE: "sends whatever has a positive net profit; ML off",
@@ -51,6 +51,7 @@ MEANING = {
     EAGER: "as ML, with ML_CONFIDENCE_THRESHOLD=0: a positive expected profit is enough",
     ORACLE: "knows the true probability of each attempt, and sends what has a positive true expectation; it is greedy, and does not "
     "leave a small edge now for a larger one later, so that it can be beaten",
+    CHOOSY: "as the oracle, above a floor on the true expectation that was tuned on the day before, too",
 }
 
 
@@ -80,9 +81,11 @@ def one_market(seed: int, trained_h: float = TRAINED_H, tested_h: float = TESTED
     with tempfile.TemporaryDirectory(prefix="arbml-study-") as folder:
         walk = WalkForward(ticks, executions, config, Schedule({"scorer": 24.0 * 365}), Path(folder), start_ms, end_ms)
         tester, before_ms = Backtester(config.costs, config.backtest, fate), start_ms - int(tested_h * HOUR_MS)
-        floor = best_floor(tester, make_tape(ticks), config.costs, before_ms, start_ms, config.bot.max_pool_age_ms)
+        tape = make_tape(ticks)
+        floor = best_floor(tester, tape, lambda least: _rule(config, least), before_ms, start_ms)
+        wise = best_floor(tester, tape, lambda least: _oracle(config, fate, least), before_ms, start_ms)
         done = run_comparative(
-            ticks, _contenders(config, walk, fate, floor), lambda: Backtester(config.costs, config.backtest, fate),
+            ticks, _contenders(config, walk, fate, floor, wise), lambda: Backtester(config.costs, config.backtest, fate),
             start_ms=start_ms, end_ms=end_ms, rules=config.promotion, seed=config.training.seed,
         )  # fmt: skip
         promoted = any(one.promoted for one in walk.trainings(start_ms))
@@ -93,7 +96,11 @@ def _rule(config: Config, floor: float) -> RuleStrategy:
     return RuleStrategy(config.costs, floor, max_age_ms=config.bot.max_pool_age_ms)
 
 
-def _contenders(config: Config, walk: WalkForward, fate: SimulatedFate, floor: float) -> list[Contender]:
+def _oracle(config: Config, fate: SimulatedFate, floor: float) -> OracleStrategy:
+    return OracleStrategy(config.costs, fate, config.bot.max_pool_age_ms, floor)
+
+
+def _contenders(config: Config, walk: WalkForward, fate: SimulatedFate, floor: float, wise: float) -> list[Contender]:
     hold = changed(config, bot=changed(config.bot, without_ml="hold"))
     both = changed(config, bot=changed(config.bot, min_profit=floor))
     eager = changed(config, scorer=changed(config.scorer, confidence_threshold=0.0))
@@ -108,7 +115,8 @@ def _contenders(config: Config, walk: WalkForward, fate: SimulatedFate, floor: f
         Contender(BOTH, "other", lambda: bot(BOTH, both, walk)),
         Contender(HOLD, "other", lambda: bot(HOLD, hold, walk)),
         Contender(EAGER, "other", lambda: bot(EAGER, eager, walk)),
-        Contender(ORACLE, "oracle", lambda: OracleStrategy(config.costs, fate, config.bot.max_pool_age_ms)),
+        Contender(ORACLE, "oracle", lambda: _oracle(config, fate, 0.0)),
+        Contender(CHOOSY, "other", lambda: _oracle(config, fate, wise)),
     ]
 
 
@@ -152,8 +160,8 @@ def page(rows: Sequence[Row], command: str) -> str:
     """Return the page for people."""
     df = pd.DataFrame(rows)
     table = df.pivot_table(index="seed", columns="arm", values="net_profit", sort=True)
-    gains = [gain(table, arm, RULE) for arm in (ML, BOTH, EAGER, HOLD, TUNED, ORACLE)]
-    ml, attainable, tuned = gains[0], gains[-1], [gain(table, arm, TUNED) for arm in (ML, BOTH)]
+    gains = [gain(table, arm, RULE) for arm in (ML, BOTH, EAGER, HOLD, TUNED, CHOOSY, ORACLE)]
+    ml, attainable, tuned = gains[0], gains[-1], [gain(table, arm, TUNED) for arm in (ML, BOTH, CHOOSY)]
     lines = [
         "# ML against the rule, on markets nobody looked at",
         "",
@@ -210,13 +218,15 @@ def _sentence(ml: Gain, attainable: Gain, tuned: Sequence[Gain], table: pd.DataF
     return f"{told} {_beside_tuning(*tuned)}"
 
 
-def _beside_tuning(ml: Gain, both: Gain) -> str:
+def _beside_tuning(ml: Gain, both: Gain, wise: Gain) -> str:
     """Say whether a threshold that anybody can tune does the same."""
     words = []
     for gained, what in ((ml, "ML"), (both, "ML above the same floor")):
         more = "more than" if gained.low > 0 else "less than" if gained.high < 0 else "neither more nor less, by more than chance, than"
         words.append(f"{what} earned {more} the tuned rule ({gained.mean:+,.2f}, {gained.low:+,.2f} to {gained.high:+,.2f})")
-    return f"But a threshold on the net profit, tuned on the day before and without any model, is the harder rival: {'; '.join(words)}."
+    room = f"Knowing the true probabilities, tuned alike, would add {wise.mean:+,.2f} ({wise.low:+,.2f} to {wise.high:+,.2f}) to it."
+    told = f"But a threshold on the net profit, tuned on the day before and without any model, is the harder rival: {'; '.join(words)}."
+    return f"{told} {room}"
 
 
 def _market(seed: int, df: pd.DataFrame, table: pd.DataFrame) -> str:

@@ -13,7 +13,7 @@ import pandas as pd
 from prefect import flow, task
 from prefect.cache_policies import NO_CACHE
 
-from arbml.backtest import Wake, make_tape
+from arbml.backtest import RuleStrategy, Wake, make_tape
 from arbml.backtest.bot_strategy import BotStrategy
 from arbml.backtest.comparative import Contender, bot_contenders, run_comparative
 from arbml.backtest.comparison import Comparison
@@ -204,10 +204,14 @@ def _tuned(config: Config, ticks: TickFrame, period: tuple[int, int], fate: Fate
         return []
     report("tune the rule on what was before", 0)
     tester = Backtester(config.costs, config.backtest, fate)
-    floor = best_floor(tester, make_tape(ticks), config.costs, since_ms, period[0], config.bot.max_pool_age_ms)
+
+    def rule(floor: float) -> RuleStrategy:
+        return RuleStrategy(config.costs, floor, max_age_ms=config.bot.max_pool_age_ms)
+
+    floor = best_floor(tester, make_tape(ticks), rule, since_ms, period[0])
     report("tune the rule on what was before", 1)
     above = changed(config, bot=changed(config.bot, min_profit=floor))
-    told = f"tuned rule: sends what gives more than {floor:.4g} net (ML_BOT__MIN_PROFIT), which earned most from {iso(since_ms)} until the start"
+    told = f"tuned rule: sends what gives more than {floor:.4g} net (ML_BOT__MIN_PROFIT): what earned most from {iso(since_ms)} to the start"
     return [Contender("tuned rule", "tuned", lambda: BotStrategy("tuned rule", above, wakes=wakes), notes=(told,))]
 
 

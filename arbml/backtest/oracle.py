@@ -19,21 +19,22 @@ class Truth(Protocol):
 class OracleStrategy:
     """Sends what has a positive true expectation, the best route of each pair first. It sees no more of the market than others.
 
-    No model can know the odds better, so what it gains over the rule is what there is to attain by judging opportunities;
-    what bidding, timing and sizing could gain beyond that it does not try.
+    No model can know the odds better. But it is greedy: what is worth it now is sent, though a larger edge may come while it is
+    busy, or later on the pools that it moved. With a `floor` it is choosy; what bidding and sizing could gain it does not try.
 
     Args:
         costs: of the finder.
         truth: of the world in which the attempts are made.
         max_age_ms: states that happened longer ago are not traded on.
+        floor: the true expectation must be above it, token.
     """
 
     name = "oracle"
     wakes = Wake.EDGE  # without an edge after fees nothing pays
     listens = False
 
-    def __init__(self, costs: CostsConfig, truth: Truth, max_age_ms: int = MAX_AGE_MS) -> None:
-        self._costs, self._truth, self._max_age_ms = costs, truth, max_age_ms
+    def __init__(self, costs: CostsConfig, truth: Truth, max_age_ms: int = MAX_AGE_MS, floor: float = 0.0) -> None:
+        self._costs, self._truth, self._max_age_ms, self._floor = costs, truth, max_age_ms, floor
         self._view: View | None = None
 
     def start(self, view: View) -> None:
@@ -50,7 +51,7 @@ class OracleStrategy:
             if len(pools) < 2 or pair.partition("/")[2] != view.token:
                 continue
             worth = [(self._truth.expected_profit(one, now_ms), one) for one in find_opportunities(pools, self._costs, now_ms)]
-            best += sorted(((value, one) for value, one in worth if value > 0.0), key=lambda pair: -pair[0])[:1]
+            best += sorted(((value, one) for value, one in worth if value > self._floor), key=lambda pair: -pair[0])[:1]
         return [Order(one.id, one) for _, one in sorted(best, key=lambda pair: (-pair[0], pair[1].pair))]
 
     def settle(self, execution: Execution) -> None:

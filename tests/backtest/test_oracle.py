@@ -67,3 +67,11 @@ def test_it_sends_nothing_where_nothing_pays_or_cannot_be_traded() -> None:
     oracle = OracleStrategy(COSTS, Known("b"))
     oracle.start(Market([pool("a", 2000.0, "WETH/DAI"), pool("b", 2010.0, "WETH/DAI"), pool("b", 2010.0)]))
     assert oracle.decide(1_000) == [], "one venue has nothing to trade with, and DAI is not what it owns"
+
+
+def test_above_a_floor_it_is_choosy() -> None:
+    pools = [pool("a", 2000.0), pool("b", 2010.0)]
+    for floor, sent in ((1.99, 1), (2.0, 0)):
+        oracle = OracleStrategy(COSTS, Known("b"), floor=floor)
+        oracle.start(Market(pools))
+        assert len(oracle.decide(1_000)) == sent

@@ -30,7 +30,7 @@ class World:
 
 def floor_of(world: World, start_ms: int = START_MS, end_ms: int = START_MS + PERIOD_MS) -> float:
     tester = Backtester(COSTS, settings(impact_half_life_s=0.0), world)
-    return best_floor(tester, make_tape(MARKET), COSTS, start_ms, end_ms)
+    return best_floor(tester, make_tape(MARKET), lambda floor: RuleStrategy(COSTS, floor), start_ms, end_ms)
 
 
 def thought() -> tuple[float, float]:
