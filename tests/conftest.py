@@ -17,6 +17,9 @@ from arbml.clock import FixedClock
 from arbml.config import Config, RegistryConfig
 from arbml.dataset import Dataset, hashed
 from arbml.registry import Registry
+from tests.evm.fixtures import evm_session, world
+
+__all__ = ["evm_session", "world"]
 
 NOW_MS = 1_704_412_800_000
 _NUMBERS = itertools.count()
