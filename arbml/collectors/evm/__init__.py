@@ -1,0 +1,1 @@
+"""Blocks of an EVM chain: a thin client of its nodes, and the collector of pools on it."""
