@@ -127,7 +127,8 @@ def _number(table: SourceTable, column: Column, expression: Expression, keep: Ar
     if whole and values.dtype != np.int64:
         refuse(table, (values != np.floor(values)) | (np.abs(values) >= 2.0**63), rows, name, shown, "must be a whole number")
         return values.astype(np.int64)
-    return values if whole else values.astype(np.float64)
+    # in a column of whole numbers, a null came as 0
+    return values if whole else np.where(nulls, np.nan, values.astype(np.float64))
 
 
 def _scaled(numbers: Numbers, expression: Expression, whole: bool) -> Array:

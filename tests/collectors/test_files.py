@@ -326,3 +326,12 @@ def test_real_arbitrages_are_read_with_an_inline_map(recording: Callable[[str], 
     assert len(df) == 1083
     assert df["profit"].isna().sum() == 25
     assert CostsConfig().gas_units_base < df["gas_used"].max()
+
+
+def test_nothing_in_a_column_of_whole_numbers_stays_nothing(tmp_path: Path) -> None:
+    path = tmp_path / "t.csv"
+    rows = (f"{START_MS},a,X/Y,1,5,1", f"{START_MS + 1},a,X/Y,2,,", f"{START_MS + 2},a,X/Y,3,0,7")
+    path.write_text("\n".join(("ts_ms,venue,pair,price,volume,chain_id", *rows, "")))
+    df = pd.concat(FileCollector(path).ticks())
+    assert df["volume"].fillna(-1).tolist() == [5, -1, 0]
+    assert df["chain_id"].fillna(-1).tolist() == [1, -1, 7]
