@@ -35,6 +35,7 @@ class CollectionConfig(Section):
     interval_ms: int = Field(5000, ge=1000, description="pause between two collections, ms")
     history_days: int = Field(30, ge=1, description="history that a training reads, days")
     batch_size: int = Field(100, ge=1, description="rows in one write")
+    buffer_rows: int = Field(100_000, ge=1, description="rows of live sources kept in memory while the store is gone, 60 MB")
     retention_days: int = Field(90, ge=1, description="rows older than this may be deleted, days")
 
 

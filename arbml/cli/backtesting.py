@@ -1,12 +1,12 @@
 """`arbml backtest`."""
 
 import os
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from arbml.cli.moments import moment_ms
 from arbml.cli.output import Output, shortened
 from arbml.cli.session import session
 from arbml.cli.steps import known
@@ -63,7 +63,7 @@ def backtest(
     _set("ML_BACKTEST__SLIPPAGE", slippage)
     _set("ML_BACKTEST__GAS", gas)
     _set("ML_COSTS__INCLUSION_DELAY_MS", delay_ms)
-    period = (_moment("--start", start), _moment("--end", end))
+    period = (moment_ms("--start", start), moment_ms("--end", end))
     sources = _sources(ticks or [], executions, column_map, sim, hours, seed)
     with session(out, "backtest"):
         from flows.backtest import Plan, backtest_flow
@@ -81,17 +81,6 @@ def _set(name: str, value: object, also: str = "") -> None:
     if value is not None:
         os.environ[name] = str(value)
         os.environ.pop(also, None)
-
-
-def _moment(option: str, text: str | None) -> int | None:
-    """Read an ISO time; without an offset it is UTC."""
-    if text is None:
-        return None
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError:
-        raise ConfigError(f"{option} {text!r} is no ISO time; write e.g. 2024-01-31 or 2024-01-31T12:00") from None
-    return int((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp() * 1000)
 
 
 def _sources(
