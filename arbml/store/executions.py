@@ -1,22 +1,24 @@
 """Executions: what the bot sent and what became of it."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import orjson
 import pandas as pd
-from sqlalchemy import select
+from sqlalchemy import Connection, select
 
 from arbml.errors import SchemaError
 from arbml.frames import EXECUTIONS, ExecutionFrame, sort_by_knowing
 from arbml.market import Execution, Result, opportunity_from_dict
 from arbml.store import tables
 from arbml.store.batch import Appended, Batch, storable
+from arbml.store.chain_tables import orphaned
 from arbml.store.checkpoints import Checkpoint, save
 from arbml.store.engine import Database
-from arbml.store.period import within
+from arbml.store.period import orphaned_within, within
 
 _WHOLE = ("chain_id",)
+_MAY_DIFFER = ("ts_known_ms", "block_number")
 
 
 class Executions:
@@ -36,24 +38,46 @@ class Executions:
             SchemaError: if a value is missing, out of range, not one of `Result`, or not JSON of an opportunity.
             StoreError: if the database refuses; then nothing of this call is stored.
         """
-        df = EXECUTIONS.check(executions if isinstance(executions, pd.DataFrame) else executions_to_frame(executions))
-        _refuse_unknown_results(df)
-        df["opportunity"] = [_canonical(value, row) for row, value in enumerate(df["opportunity"])]
-        df = storable(df, "executions", _WHOLE)
+        df = checked_executions(executions if isinstance(executions, pd.DataFrame) else executions_to_frame(executions))
         with self._database.writing() as connection:
-            batch = Batch({name: df[name].to_numpy() for name in EXECUTIONS.names}, whole=_WHOLE)
-            appended = self._database.append(connection, tables.executions, batch)
+            appended = self.write(connection, df)
             save(self._database, connection, checkpoint)
         return appended
 
+    def write(self, connection: Connection, df: ExecutionFrame, blocks: Sequence[int] | None = None) -> Appended:
+        """Store executions that `checked_executions` gave, in a transaction of the caller.
+
+        Args:
+            blocks: number of the stored block in which each was found; None if they do not come from blocks.
+        """
+        columns: dict[str, Any] = {name: df[name].to_numpy() for name in EXECUTIONS.names}
+        if blocks is not None:
+            columns["block_number"] = list(blocks)
+        return self._database.append(connection, tables.executions, Batch(columns, whole=_WHOLE), _MAY_DIFFER)
+
     def read(self, start_ms: int | None = None, end_ms: int | None = None, as_of_ms: int | None = None) -> ExecutionFrame:
         """Return executions in the order of knowing (see `Ticks.read` for the arguments)."""
-        c = tables.executions.c
+        gone, c = orphaned["executions"].c, tables.executions.c
         statement = within(select(*(c[name] for name in EXECUTIONS.names)), c, start_ms, end_ms, as_of_ms).order_by(c.request_id)
         with self._database.reading() as connection:
-            rows = connection.execute(statement).all()
+            rows = list(connection.execute(statement))
+            if as_of_ms is not None:
+                believed = orphaned_within(select(*(gone[name] for name in EXECUTIONS.names)), gone, as_of_ms, start_ms, end_ms)
+                rows = sorted([*rows, *connection.execute(believed)], key=lambda row: row.request_id)
         df_ = pd.DataFrame([tuple(row) for row in rows], columns=EXECUTIONS.names) if rows else EXECUTIONS.empty()
         return sort_by_knowing(EXECUTIONS.check(df_, "stored executions"))
+
+
+def checked_executions(executions_: ExecutionFrame) -> ExecutionFrame:
+    """Return executions that can be stored exactly, in the order of `ts_known_ms`.
+
+    Raises:
+        SchemaError: if a value is missing, out of range, not one of `Result`, or not JSON of an opportunity.
+    """
+    df = EXECUTIONS.check(executions_)
+    _refuse_unknown_results(df)
+    df["opportunity"] = [_canonical(value, row) for row, value in enumerate(df["opportunity"])]
+    return storable(df, "executions", _WHOLE)
 
 
 def executions_to_frame(executions: Iterable[Execution]) -> ExecutionFrame:

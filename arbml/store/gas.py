@@ -1,17 +1,19 @@
 """Gas prices, apart from the ticks that may carry one: a chain has one at every moment, traded or not."""
 
 from collections.abc import Sequence
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import pandas as pd
-from sqlalchemy import delete, select
+from sqlalchemy import Connection, Select, delete, select
 
 from arbml.frames import Column, Schema, sort_by_knowing
 from arbml.store import tables
 from arbml.store.batch import Appended, Batch, storable
+from arbml.store.chain_tables import orphaned
 from arbml.store.checkpoints import Checkpoint, save
 from arbml.store.engine import Database
-from arbml.store.period import within
+from arbml.store.engine.database import joined
+from arbml.store.period import orphaned_within, within
 
 GasFrame: TypeAlias = pd.DataFrame
 
@@ -45,12 +47,16 @@ class GasPrices:
             SchemaError: if a value is missing or out of range.
             StoreError: if the database refuses; then nothing of this call is stored.
         """
-        gas = storable(GAS_PRICES.check(gas_), "gas prices", _WHOLE)
+        gas = checked_gas(gas_)
         with self._database.writing() as connection:
-            batch = Batch({name: gas[name].to_numpy() for name in GAS_PRICES.names}, whole=_WHOLE)
-            appended = self._database.append(connection, tables.gas_prices, batch)
+            appended = self.write(connection, gas)
             save(self._database, connection, checkpoint)
         return appended
+
+    def write(self, connection: Connection, gas: GasFrame) -> Appended:
+        """Store gas prices that `checked_gas` gave, in a transaction of the caller."""
+        batch = Batch({name: gas[name].to_numpy() for name in GAS_PRICES.names}, whole=_WHOLE)
+        return self._database.append(connection, tables.gas_prices, batch)
 
     def read(
         self,
@@ -60,15 +66,31 @@ class GasPrices:
         as_of_ms: int | None = None,
     ) -> GasFrame:
         """Return gas prices in the order of knowing (see `Ticks.read` for the arguments)."""
-        c = tables.gas_prices.c
+        gone, c = orphaned["gas_prices"], tables.gas_prices.c
         statement = within(select(*tables.gas_prices.columns), c, start_ms, end_ms, as_of_ms)
-        if chain_ids is not None:
-            statement = statement.where(c.chain_id.in_([int(chain) for chain in chain_ids]))
         with self._database.reading() as connection:
-            columns = self._database.read_columns(connection, statement)
+            columns = self._database.read_columns(connection, _of_chains(statement, c, chain_ids))
+            if as_of_ms is not None:
+                believed = orphaned_within(select(*gone.columns), gone.c, as_of_ms, start_ms, end_ms)
+                columns = joined(columns, self._database.read_columns(connection, _of_chains(believed, gone.c, chain_ids)))
         return sort_by_knowing(GAS_PRICES.check(pd.DataFrame(columns).sort_values("chain_id"), "stored gas prices"))
 
     def delete_before(self, ts_ms: int) -> int:
         """Delete the gas prices that happened before `ts_ms` (UTC ms) and return how many they were."""
+        gone = orphaned["gas_prices"]
         with self._database.writing() as connection:
+            connection.execute(delete(gone).where(gone.c.ts_ms < ts_ms))
             return connection.execute(delete(tables.gas_prices).where(tables.gas_prices.c.ts_ms < ts_ms)).rowcount
+
+
+def checked_gas(gas_: GasFrame) -> GasFrame:
+    """Return gas prices that can be stored exactly, in the order of `ts_known_ms`.
+
+    Raises:
+        SchemaError: if a value is missing, out of range or cannot be stored exactly.
+    """
+    return storable(GAS_PRICES.check(gas_), "gas prices", _WHOLE)
+
+
+def _of_chains(statement: Select[Any], columns: Any, chain_ids: Sequence[int] | None) -> Select[Any]:
+    return statement if chain_ids is None else statement.where(columns.chain_id.in_([int(chain) for chain in chain_ids]))

@@ -22,3 +22,13 @@ def within(
     if as_of_ms is not None:
         statement = statement.where(columns.ts_known_ms <= as_of_ms)
     return statement
+
+
+def orphaned_within(
+    statement: Select[Any], columns: Any, as_of_ms: int, start_ms: int | None = None, end_ms: int | None = None
+) -> Select[Any]:
+    """Return the selection from a twin (see `chain_tables`) with only the rows that were believed at `as_of_ms`.
+
+    That is: known by then, and not yet found orphaned.
+    """
+    return within(statement, columns, start_ms, end_ms, as_of_ms).where(columns.orphaned_ms > as_of_ms)

@@ -10,6 +10,7 @@ from sqlalchemy import func, select
 from arbml.config import StoreConfig
 from arbml.store import tables
 from arbml.store.alerts import Alerts
+from arbml.store.chain import Chain
 from arbml.store.checkpoints import Checkpoint, Checkpoints
 from arbml.store.engine import Database, connect
 from arbml.store.executions import Executions
@@ -31,13 +32,13 @@ class StoreStats:
 
 
 class Store:
-    """Ticks, executions, predictions with their outcomes, gas prices, alerts, patterns and checkpoints.
+    """Ticks, executions, predictions with their outcomes, gas prices, blocks, alerts, patterns and checkpoints.
 
     Any number of processes may use one store at once, and threads may share one `Store`; after a fork, open it anew.
     Every write is one transaction: a process that is killed leaves all of it or nothing.
 
     Attributes:
-        ticks, executions, predictions, gas, alerts, patterns: the tables.
+        ticks, executions, predictions, gas, chain, alerts, patterns: the tables.
         where: path or URL for people; never with user, password or options.
     """
 
@@ -48,6 +49,7 @@ class Store:
         self.executions = Executions(database)
         self.predictions = Predictions(database)
         self.gas = GasPrices(database)
+        self.chain = Chain(database, self.ticks, self.gas, self.executions)
         self.alerts = Alerts(database)
         self.patterns = Patterns(database)
 

@@ -4,7 +4,7 @@ Every row has `ts_ms`, when it happened, and `ts_known_ms`, when we knew it (UTC
 same row written twice is one row.
 """
 
-from sqlalchemy import Column, MetaData, Table, UniqueConstraint
+from sqlalchemy import Column, Index, MetaData, Table, UniqueConstraint
 
 from arbml.store.engine.types import BOOL, CLUSTERED, FLOAT64, ID, INT64, TABLE, TEXT
 
@@ -68,8 +68,11 @@ executions = Table(
     Column("gas_price_gwei", FLOAT64),
     Column("latency_ms", FLOAT64),
     Column("opportunity", TEXT),
+    Column("block_number", INT64),
+    Index("ix_executions_block", "chain_id", "block_number"),
     **TABLE,
 )
+"""`block_number` is set in those that were found in a block that is stored: they go when their block is orphaned."""
 
 predictions = Table(
     "predictions",
@@ -105,7 +108,7 @@ outcomes = Table(
     Column("request_id", TEXT, primary_key=True),
     Column("ts_ms", INT64, nullable=False),
     Column("ts_known_ms", INT64, nullable=False),
-    *(Column(f"execution_{column.name}", column.type) for column in executions.columns if column.name != "request_id"),
+    *(Column(f"execution_{c.name}", c.type) for c in executions.columns if c.name not in ("request_id", "block_number")),
     *(Column(f"prediction_{column.name}", column.type) for column in predictions.columns if column.name != "request_id"),
 )
 """A view, not a table: executions arrive late, in any order and sometimes before their prediction, so a stored join would

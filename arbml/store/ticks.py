@@ -13,9 +13,11 @@ from arbml.frames import TICKS, TickFrame, ticks_to_frame
 from arbml.market import Tick
 from arbml.store import tables
 from arbml.store.batch import Appended, Batch, storable
+from arbml.store.chain_tables import orphaned
 from arbml.store.checkpoints import Checkpoint, save
 from arbml.store.engine import Database
-from arbml.store.period import within
+from arbml.store.engine.database import joined
+from arbml.store.period import orphaned_within, within
 
 _STORED_AS_THEY_ARE = [column.name for column in tables.ticks.columns if column.name in TICKS.names]
 _WHOLE = ("chain_id", "block_number")
@@ -66,13 +68,16 @@ class Ticks:
             SchemaError: if a value is missing, out of range or cannot be stored exactly.
             StoreError: if the database refuses; then nothing of this call is stored.
         """
-        df = storable(TICKS.check(ticks if isinstance(ticks, pd.DataFrame) else ticks_to_frame(ticks)), "ticks", _WHOLE)
+        df = checked_ticks(ticks if isinstance(ticks, pd.DataFrame) else ticks_to_frame(ticks))
         with self._database.writing() as connection:
-            appended = self._append(connection, df) if len(df) else Appended()
+            appended = self.write(connection, df)
             save(self._database, connection, checkpoint)
         return appended
 
-    def _append(self, connection: Connection, df: TickFrame) -> Appended:
+    def write(self, connection: Connection, df: TickFrame) -> Appended:
+        """Store ticks that `checked_ticks` gave, in a transaction of the caller."""
+        if df.empty:
+            return Appended()
         venues, venue_names = pd.factorize(df["venue"].to_numpy())
         pairs, pair_names = pd.factorize(df["pair"].to_numpy())
         streams, found = pd.factorize(venues * len(pair_names) + pairs)
@@ -114,6 +119,10 @@ class Ticks:
             table = tables.ticks.c
             statement = within(select(*tables.ticks.columns).where(table.stream_id.in_(chosen)), table, start_ms, end_ms, as_of_ms)
             columns = self._database.read_columns(connection, statement)
+            if as_of_ms is not None:
+                gone = orphaned["ticks"]
+                believed = orphaned_within(select(*gone.columns).where(gone.c.stream_id.in_(chosen)), gone.c, as_of_ms, start_ms, end_ms)
+                columns = joined(columns, self._database.read_columns(connection, believed))
             pools = _names(connection, tables.pools)
         return _frame(columns, streams, pools)
 
@@ -140,8 +149,18 @@ class Ticks:
         """Delete the ticks that happened before `ts_ms` (UTC ms) and return how many they were."""
         with self._database.writing() as connection:
             streams = list(_names(connection, tables.streams))
-            c = tables.ticks.c  # naming the streams lets the primary key find the rows
+            gone, c = orphaned["ticks"], tables.ticks.c  # naming the streams lets the primary key find the rows
+            connection.execute(delete(gone).where(gone.c.ts_ms < ts_ms))
             return connection.execute(delete(tables.ticks).where(c.stream_id.in_(streams), c.ts_ms < ts_ms)).rowcount
+
+
+def checked_ticks(ticks_: TickFrame) -> TickFrame:
+    """Return ticks that can be stored exactly, in the order of `ts_known_ms`.
+
+    Raises:
+        SchemaError: if a value is missing, out of range or cannot be stored exactly.
+    """
+    return storable(TICKS.check(ticks_), "ticks", _WHOLE)
 
 
 def _within(name: str, wanted: Sequence[str] | None) -> bool:

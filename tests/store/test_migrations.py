@@ -12,7 +12,8 @@ from sqlalchemy import inspect, text
 
 from arbml.config import StoreConfig
 from arbml.errors import StoreError
-from arbml.store import Store, migrations, tables
+from arbml.store import Alert, Store, migrations, tables
+from arbml.store.engine import connect
 
 Place = tuple[StoreConfig, Path]
 
@@ -57,3 +58,19 @@ def test_sqlite_is_embedded_as_promised(tmp_path: Path) -> None:
             names = ("journal_mode", "synchronous", "foreign_keys", "busy_timeout")
             pragmas = {name: connection.exec_driver_sql(f"PRAGMA {name}").scalar() for name in names}
             assert pragmas == {"journal_mode": "wal", "synchronous": 1, "foreign_keys": 1, "busy_timeout": 30_000}
+
+
+@pytest.mark.parametrize("revision", migrations.REVISIONS[:-1])
+def test_a_database_of_an_older_release_is_migrated_and_keeps_its_rows(place: Place, revision: str) -> None:
+    database = connect(*place, lock_timeout_s=5)
+    with database.writing() as connection:
+        migrations._upgrade(connection, None, revision)
+        connection.execute(text("INSERT INTO alerts VALUES ('drift', 'scorer', 1000, 1200, 'critical', 'm', NULL, NULL, NULL)"))
+        connection.execute(text("INSERT INTO executions VALUES ('r', 2, 1, 'success', 1, NULL, 5.0, NULL, NULL, NULL, NULL, NULL)"))
+    database.close()
+    with Store.open(*place) as store:
+        assert store.alerts.active() == [Alert("drift", "scorer", 1_000, 1_200, "critical", "m")]
+        assert store.executions.read()["request_id"].tolist() == ["r"]
+        with store._database.reading() as connection:
+            context = MigrationContext.configure(connection, opts={"version_table": migrations.VERSION_TABLE, "compare_type": True})
+            assert compare_metadata(context, tables.metadata) == []

@@ -1,14 +1,11 @@
 """Patterns: each confirmation kept, the latest one active, old ones retired."""
 
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
-from sqlalchemy import text
 
-from arbml.config import StoreConfig
 from arbml.errors import SchemaError
-from arbml.store import Alert, Store, StoredPattern, migrations
+from arbml.store import Store, StoredPattern
 
 ROUTE = StoredPattern("venue:buy:a>sell:b W/U", 1_000, 5_000, "venue", "venue:buy a > sell b W/U: hit rate 0.71", '{"q_value": 0.01}')
 NIGHT = StoredPattern("time:hours 2-4", 1_000, 5_000, "time", "time:02:00-04:59 UTC: hit rate 0.66", "{}")
@@ -65,15 +62,3 @@ def test_text_that_no_database_keeps_is_refused_and_nothing_is_stored(store: Sto
     with pytest.raises(SchemaError, match="patterns: column 'description', row 1"):
         store.patterns.save([NIGHT, replace(ROUTE, description="half\0")])
     assert store.patterns.read() == []
-
-
-def test_a_database_of_the_first_release_is_migrated_and_keeps_its_rows(place: tuple[StoreConfig, Path]) -> None:
-    alert = Alert("drift", "scorer", 1_000, 1_200, "critical", "half of the features drifted")
-    with Store.open(*place) as store:
-        store.alerts.append([alert])
-        with store._database.writing() as connection:  # as 0001 left it
-            connection.execute(text("DROP TABLE patterns"))
-            connection.execute(text(f"UPDATE {migrations.VERSION_TABLE} SET version_num = '0001'"))
-    with Store.open(*place) as store:
-        assert store.patterns.save([ROUTE]) == 1
-        assert store.alerts.active() == [alert]

@@ -48,7 +48,7 @@ def main(url: str, home: Path, action: str, venue: str = "", batches: str = "0")
     store = Store.open(config, home)
     if action == "hang-append":
         with store._database.writing() as connection:
-            store.ticks._append(connection, ticks_to_frame(batch(venue, 0)))
+            store.ticks.write(connection, ticks_to_frame(batch(venue, 0)))
             say("HANGING")
             time.sleep(120)
     for number in range(int(batches)):

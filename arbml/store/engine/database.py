@@ -1,7 +1,7 @@
 """What every database can do for the store; `sqlite` and `postgres` say how."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, ClassVar
 
@@ -63,6 +63,14 @@ class Database(ABC):
     @abstractmethod
     def lock_schema(self, connection: Connection) -> None:
         """Wait until no other process is migrating; hold the right until the transaction ends."""
+
+    @abstractmethod
+    def lock_chain(self, connection: Connection, chain_id: int) -> None:
+        """Wait until no other process writes blocks of this chain; hold the right until the transaction ends."""
+
+    @abstractmethod
+    def raw(self, values: Iterable[int | None]) -> list[Any]:
+        """Return integers of any size as the driver wants them in a `RAW` column of a batch."""
 
     @abstractmethod
     def insert_missing(self, connection: Connection, table: Table, rows: Sequence[Mapping[str, Any]]) -> None:
@@ -155,3 +163,8 @@ def numeric_types(statement: Select[Any]) -> dict[str, str]:
 def native(values: npt.NDArray[Any]) -> npt.NDArray[Any]:
     """Return values in this machine's byte order, contiguous."""
     return np.ascontiguousarray(values.astype(values.dtype.newbyteorder("="), copy=False))
+
+
+def joined(first: Columns, second: Columns) -> Columns:
+    """Return the rows of both; the columns of `first`, which are all in `second`."""
+    return {name: np.concatenate([values, second[name]]) for name, values in first.items()}

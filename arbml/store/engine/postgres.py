@@ -1,7 +1,7 @@
 """PostgreSQL through psycopg 3: binary COPY in, one array per column out."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -21,6 +21,7 @@ _SHAPE = "postgresql://user:password@host:5432/database"
 _ENCODED = "characters like @ / : in user and password percent-encoded"
 _SCHEMES = frozenset({"postgres", "postgresql", "postgresql+psycopg"})
 _SCHEMA_LOCK = 0x6172626D6C  # "arbml": the advisory lock that a migrating process holds
+_CHAIN_LOCK = _SCHEMA_LOCK << 16  # plus the chain: the lock of whoever writes its blocks
 _PAGE = 250_000              # rows gathered into arrays by the server at once: about 30 MB there
 
 
@@ -61,6 +62,12 @@ class PostgresDatabase(Database):
 
     def lock_schema(self, connection: Connection) -> None:
         connection.execute(select(func.pg_advisory_xact_lock(_SCHEMA_LOCK)))
+
+    def lock_chain(self, connection: Connection, chain_id: int) -> None:
+        connection.execute(select(func.pg_advisory_xact_lock((_CHAIN_LOCK + chain_id) % 2**63)))
+
+    def raw(self, values: Iterable[int | None]) -> list[Any]:
+        return list(values)
 
     def insert_missing(self, connection: Connection, table: Table, rows: Sequence[Mapping[str, Any]]) -> None:
         if rows:
@@ -158,7 +165,7 @@ def _driver(connection: Connection) -> psycopg.Connection[Any]:
 
 
 def _type_name(table: Table, column: str, connection: Connection) -> str:
-    return table.c[column].type.compile(connection.dialect).split(" COLLATE")[0].lower()
+    return table.c[column].type.compile(connection.dialect).split(" COLLATE")[0].split("(")[0].lower()
 
 
 def _read_page(connection: Connection, page: Select[Any], types: Mapping[str, str]) -> Columns:

@@ -2,7 +2,7 @@
 
 import sqlite3
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -55,6 +55,12 @@ class SqliteDatabase(Database):
 
     def lock_schema(self, connection: Connection) -> None:
         """Nothing to do: a writing transaction is alone already."""
+
+    def lock_chain(self, connection: Connection, chain_id: int) -> None:
+        """Nothing to do: a writing transaction is alone already."""
+
+    def raw(self, values: Iterable[int | None]) -> list[Any]:
+        return [None if value is None else str(value) for value in values]
 
     def insert_missing(self, connection: Connection, table: Table, rows: Sequence[Mapping[str, Any]]) -> None:
         if rows:

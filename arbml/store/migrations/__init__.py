@@ -12,7 +12,7 @@ from sqlalchemy import Connection, column, inspect, select, table
 from arbml.errors import StoreError
 from arbml.store.engine import Database
 
-REVISIONS = ("0001", "0002")
+REVISIONS = ("0001", "0002", "0003")
 """All revisions, oldest first; kept here so that opening an up-to-date database does not import Alembic."""
 
 VERSION_TABLE = "arbml_schema"
@@ -48,7 +48,7 @@ def _revision(connection: Connection, where: str) -> str | None:
     return found
 
 
-def _upgrade(connection: Connection, current: str | None) -> None:
+def _upgrade(connection: Connection, current: str | None, target: str = REVISIONS[-1]) -> None:
     from alembic.migration import MigrationContext
     from alembic.operations import Operations
     from alembic.script import ScriptDirectory
@@ -56,6 +56,6 @@ def _upgrade(connection: Connection, current: str | None) -> None:
     scripts = ScriptDirectory(str(Path(__file__).parent))
     context = MigrationContext.configure(connection, opts={"version_table": VERSION_TABLE})
     with Operations.context(context):
-        for script in reversed(list(scripts.iterate_revisions("head", current or "base"))):
+        for script in reversed(list(scripts.iterate_revisions(target, current or "base"))):
             script.module.upgrade()
-    context.stamp(scripts, "head")
+    context.stamp(scripts, target)

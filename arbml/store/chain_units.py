@@ -1,0 +1,182 @@
+"""What a collector hands over of each block, and its rows on their way into the tables."""
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from operator import attrgetter
+from typing import Any, Protocol
+
+import numpy as np
+import pandas as pd
+
+from arbml.errors import SchemaError
+from arbml.frames import EXECUTIONS, TICKS, ExecutionFrame, TickFrame
+from arbml.store.batch import refuse_bad_text
+from arbml.store.executions import checked_executions
+from arbml.store.gas import GAS_PRICES, GasFrame, checked_gas
+from arbml.store.ticks import checked_ticks
+
+Row = dict[str, Any]
+
+
+class PoolEvent(Protocol):
+    """One log of a pool: `args` by the names of the contract, exact."""
+
+    @property
+    def log_index(self) -> int: ...
+    @property
+    def tx_hash(self) -> str: ...
+    @property
+    def tx_index(self) -> int: ...
+    @property
+    def pool(self) -> str: ...
+    @property
+    def kind(self) -> str: ...
+    @property
+    def args(self) -> Mapping[str, int]: ...
+
+
+class PoolState(Protocol):
+    """A pool at the end of a block, in the contract's integers; what its kind does not have is None."""
+
+    @property
+    def pool(self) -> str: ...
+    @property
+    def kind(self) -> str: ...
+    @property
+    def reserve0(self) -> int | None: ...
+    @property
+    def reserve1(self) -> int | None: ...
+    @property
+    def sqrt_price_x96(self) -> int | None: ...
+    @property
+    def liquidity(self) -> int | None: ...
+    @property
+    def tick(self) -> int | None: ...
+
+
+class BlockUnit(Protocol):
+    """Everything that is stored of one block; times UTC ms, fees wei.
+
+    Ticks, gas prices and executions carry the block's chain; ticks and gas prices also its number and its time.
+    """
+
+    @property
+    def chain_id(self) -> int: ...
+    @property
+    def number(self) -> int: ...
+    @property
+    def hash(self) -> str: ...
+    @property
+    def parent_hash(self) -> str: ...
+    @property
+    def ts_ms(self) -> int: ...
+    @property
+    def ts_known_ms(self) -> int: ...
+    @property
+    def base_fee_wei(self) -> int | None: ...
+    @property
+    def gas_used(self) -> int: ...
+    @property
+    def gas_limit(self) -> int: ...
+    @property
+    def priority_fee_percentiles(self) -> Sequence[int]: ...
+    @property
+    def events(self) -> Sequence[PoolEvent]: ...
+    @property
+    def states(self) -> Sequence[PoolState]: ...
+    @property
+    def ticks(self) -> TickFrame: ...
+    @property
+    def gas(self) -> GasFrame: ...
+    @property
+    def executions(self) -> ExecutionFrame: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """The checked rows of units: columns of `blocks`, `pool_events` and `pool_states`, and frames.
+
+    `found_in` has the block number of each execution.
+    """
+
+    blocks: dict[str, list[Any]]
+    events: dict[str, list[Any]]
+    states: dict[str, list[Any]]
+    ticks: TickFrame
+    gas: GasFrame
+    executions: ExecutionFrame
+    found_in: list[int]
+
+
+def rows(units: Sequence[BlockUnit]) -> Rows:
+    """Return the rows of units, checked.
+
+    Raises:
+        SchemaError: if a value is missing, out of range or cannot be stored, or a row says that it is of another block.
+    """
+    blocks = _columns(
+        [(u.chain_id, u.number, u.hash, u.parent_hash, u.ts_ms, u.ts_known_ms, u.base_fee_wei, u.gas_used, u.gas_limit,
+          _json(list(u.priority_fee_percentiles))) for u in units],
+        ("chain_id", "number", "hash", "parent_hash", "ts_ms", "ts_known_ms", "base_fee_wei", "gas_used", "gas_limit",
+         "priority_fee_percentiles"), "blocks",
+    )  # fmt: skip
+    events = _columns(
+        [(u.chain_id, u.number, u.ts_ms, u.ts_known_ms, *_EVENT(event), _json(event.args)) for u in units for event in u.events],
+        (*_BLOCK, *_EVENT_FIELDS, "args"), "pool events",
+    )  # fmt: skip
+    states = _columns(
+        [(u.chain_id, u.number, u.ts_ms, u.ts_known_ms, *_STATE(state)) for u in units for state in u.states],
+        (*_BLOCK, *_STATE_FIELDS), "pool states",
+    )  # fmt: skip
+    found_in = np.repeat([u.number for u in units], [len(u.executions) for u in units])
+    executions = EXECUTIONS.check(_of_its_block(units, "executions", ("chain_id",), EXECUTIONS.empty()))
+    order = np.argsort(executions["ts_known_ms"].to_numpy(), kind="stable")  # in which they are checked and stored
+    return Rows(
+        blocks, events, states,
+        checked_ticks(_of_its_block(units, "ticks", ("chain_id", "block_number", "ts_ms"), TICKS.empty())),
+        checked_gas(_first_of_each_moment(_of_its_block(units, "gas", ("chain_id", "block_number", "ts_ms"), GAS_PRICES.empty()))),
+        checked_executions(executions),
+        found_in[order].tolist(),
+    )  # fmt: skip
+
+
+_BLOCK = ("chain_id", "block_number", "ts_ms", "ts_known_ms")
+_EVENT_FIELDS = ("log_index", "tx_index", "tx_hash", "pool", "kind")
+_STATE_FIELDS = ("pool", "kind", "reserve0", "reserve1", "sqrt_price_x96", "liquidity", "tick")
+_TEXTS = frozenset({"hash", "parent_hash", "tx_hash", "pool", "kind"})
+_EVENT = attrgetter(*_EVENT_FIELDS)
+_STATE = attrgetter(*_STATE_FIELDS)
+
+
+def _columns(found: Sequence[tuple[Any, ...]], names: Sequence[str], where: str) -> dict[str, list[Any]]:
+    columns = dict(zip(names, map(list, zip(*found, strict=True)), strict=True)) if found else {name: [] for name in names}
+    for name in _TEXTS & columns.keys():
+        refuse_bad_text(columns[name], name, where, strict=True)
+    return columns
+
+
+def _json(value: Any) -> str:
+    return json.dumps(value, separators=(",", ":"), sort_keys=True)
+
+
+def _of_its_block(units: Sequence[BlockUnit], what: str, same: Iterable[str], empty: pd.DataFrame) -> pd.DataFrame:
+    """Join the frames of the units, whose rows must name their own block: by that they are found again when it is orphaned."""
+    frames = [getattr(unit, what) for unit in units]
+    filled = [frame for frame in frames if len(frame)]
+    if not filled:
+        return empty
+    df = filled[0] if len(filled) == 1 else pd.concat(filled, ignore_index=True)
+    lengths = [len(frame) for frame in frames]
+    for name in same:
+        wanted = np.repeat([getattr(unit, "number" if name == "block_number" else name) for unit in units], lengths)
+        bad = np.flatnonzero(df[name].to_numpy() != wanted) if name in df.columns else np.zeros(1, int)
+        if len(bad):
+            has = repr(df[name].iloc[bad[0]]) if name in df.columns else "missing"
+            raise SchemaError(f"{what} of a block: column '{name}', row {bad[0]}: {has}, but the block has {wanted[bad[0]]}")
+    return df
+
+
+def _first_of_each_moment(gas: GasFrame) -> GasFrame:
+    """Blocks may share a second, gas prices may not: the first block's stays, `blocks` has the fees of each."""
+    return gas.sort_values("block_number", kind="stable").drop_duplicates(["chain_id", "ts_ms"])
