@@ -1,0 +1,230 @@
+"""Reads blocks whole: everything of one unit is asked for by the same block hash, and what does not fit together is refused.
+
+Nothing here knows of a store, of what was read before or of what comes next, but for the states that a caller hands in.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from arbml.clock import Clock
+from arbml.collectors.evm.arbitrage import Pricing, executions
+from arbml.collectors.evm.decoding import TOPICS, decode
+from arbml.collectors.evm.gas import block_gas, gas_frame
+from arbml.collectors.evm.header import Header, Moved, header
+from arbml.collectors.evm.multicall import ADDRESS, Multicall, good
+from arbml.collectors.evm.pools import EvmPool
+from arbml.collectors.evm.receipts import Receipts, watched
+from arbml.collectors.evm.rpc import Request, Rpc
+from arbml.collectors.evm.states import after, read_states, state_calls
+from arbml.collectors.evm.ticks import block_ticks, quoted
+from arbml.collectors.evm.unit import BlockUnit, PoolEvent, PoolState
+from arbml.errors import TransientError
+
+States = dict[str, PoolState]
+
+
+@dataclass(frozen=True)
+class Watching:
+    """What is collected: pools by address, addresses whose reverted attempts count, symbols of the chain's own coin."""
+
+    pools: Mapping[str, EvmPool]
+    watch: frozenset[str] = frozenset()
+    native: frozenset[str] = frozenset({"ETH", "WETH"})
+    addresses: list[str] = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "addresses", list(self.pools))
+
+
+class BlockReader:
+    """Reads the blocks of one chain.
+
+    Args:
+        rpc: the node. chain_id: of the chain. watching: what is wanted. clock: says when something was known.
+    """
+
+    def __init__(self, rpc: Rpc, chain_id: int, watching: Watching, clock: Clock) -> None:
+        self._rpc, self.chain_id, self._watching, self._clock = rpc, chain_id, watching, clock
+        self._receipts = Receipts(rpc)
+        self._multicall: Multicall | None = None
+        self._calls = state_calls(watching.pools.values())
+
+    def headers(self, numbers: Sequence[int]) -> list[Header | None]:
+        """Return the headers of blocks by number, None where the chain has none."""
+        found = self._rpc.batch([("eth_getBlockByNumber", [hex(number), False]) for number in numbers])
+        return [None if good(block) is None else header(block) for block in found]
+
+    def look(self, numbers: Sequence[int]) -> tuple[int, list[Header | None]]:
+        """Return the number of the newest block and the headers of some, asked for together."""
+        head, *found = self._rpc.batch([("eth_blockNumber", []), *(("eth_getBlockByNumber", [hex(n), False]) for n in numbers)])
+        return int(good(head), 16), [None if good(block) is None else header(block) for block in found]
+
+    def tip(self) -> int:
+        """Return the number of the newest block."""
+        return int(self._rpc.call("eth_blockNumber", []), 16)
+
+    def states(self, block_hash: str) -> States:
+        """Return the state of every pool after a block; a pool that was not there yet is absent.
+
+        Raises:
+            UnknownBlock: orphaned, or not at this node. RpcError: e.g. the node has no state so old.
+        """
+        multicall = self._calling()
+        results = self._rpc.batch(multicall.requests(self._calls, block_hash))
+        return self._answered(multicall, results)
+
+    def read(self, head: Header, before: States | None, everything: bool = False) -> tuple[BlockUnit, States]:
+        """Read one block and the state of every pool after it.
+
+        Args:
+            head: its header. before: the states after its parent, where they are known; the events must explain the change.
+            everything: give the states of all pools, changed or not.
+
+        Raises:
+            UnknownBlock, Moved: the block was orphaned meanwhile, the node lacks it, or its answers do not fit together.
+            TransientError: incomplete answers, or none.
+        """
+        multicall = self._calling()
+        ours = multicall.requests(self._calls, head.hash)
+        logs_of: Request = ("eth_getLogs", [{"blockHash": head.hash, "address": self._watching.addresses, "topics": [list(TOPICS)]}])
+        asked = self._receipts.requests([head])
+        logs, *rest = self._rpc.batch([logs_of, *asked, *ours])
+        receipts = self._receipts.answers([head], rest[: len(asked)])[0]
+        states = self._answered(multicall, rest[len(asked) :])
+        events = decoded(good(logs), {head.number: head})
+        self._check(head, events, receipts)
+        _explained(head, states, events, before)
+        return self._unit(head, events, receipts, states, set(states) if everything else None), states
+
+    def read_range(self, heads: Sequence[Header], before: States) -> tuple[list[BlockUnit], States]:
+        """Read blocks that follow one another, with the states that their events say.
+
+        Args:
+            heads: linked headers, in order. before: the states after the parent of the first, as far as they are known.
+
+        Raises:
+            TooManyResults: ask for fewer. UnknownBlock, Moved: the chain changed meanwhile. TransientError: as in `read`.
+        """
+        bounds = {"fromBlock": hex(heads[0].number), "toBlock": hex(heads[-1].number)}
+        logs = self._rpc.call("eth_getLogs", [{**bounds, "address": self._watching.addresses, "topics": [list(TOPICS)]}])
+        asked = self._receipts.requests(heads)
+        all_receipts = self._receipts.answers(heads, self._rpc.batch(asked) if asked else [])
+        by_number: dict[int, list[PoolEvent]] = {}
+        numbers = {head.hash: head.number for head in heads}
+        for event in decoded(logs, {head.number: head for head in heads}):
+            by_number.setdefault(numbers[event.block_hash], []).append(event)
+        units, states = [], before
+        for head, receipts in zip(heads, all_receipts, strict=True):
+            events = by_number.get(head.number, [])
+            self._check(head, events, receipts)
+            states = after(states, events) if events else states
+            units.append(self._unit(head, events, receipts, states, None))
+        return units, states
+
+    def _calling(self) -> Multicall:
+        if self._multicall is None:
+            self._multicall = Multicall(self._rpc.call("eth_getCode", [ADDRESS, "latest"]) not in (None, "0x"))
+        return self._multicall
+
+    def _answered(self, multicall: Multicall, results: Sequence[Any]) -> States:
+        try:
+            return read_states(self._watching.pools.values(), multicall.answers(self._calls, results))
+        except (ValueError, TypeError, IndexError) as error:
+            raise TransientError(f"the node gave an incomplete answer to eth_call ({error}); asked again later") from error
+
+    def _check(self, head: Header, events: Sequence[PoolEvent], receipts: Sequence[Mapping[str, Any]]) -> None:
+        """Hold the logs against the receipts, which came in another answer."""
+        there = [
+            (int(log["logIndex"], 16), log["transactionHash"]) for receipt in receipts for log in watched(receipt, self._watching.pools)
+        ]
+        if there != [(event.log_index, event.tx_hash) for event in events]:
+            raise Moved(
+                f"block {head.number}: the node gave {len(events)} events as logs and {len(there)} in receipts; asked again later"
+            )
+
+    def _unit(
+        self,
+        head: Header,
+        events: list[PoolEvent],
+        receipts: Sequence[Mapping[str, Any]],
+        states: States,
+        wanted: set[str] | None,
+    ) -> BlockUnit:
+        changed = {event.pool for event in events} if wanted is None else wanted
+        given = [states[pool] for pool in self._watching.pools if pool in changed and pool in states]
+        gas = block_gas(head.base_fee_wei, receipts)
+        known = max(self._clock.now_ms(), head.ts_ms)  # a node's clock may be ahead of ours
+        times = {"chain_id": self.chain_id, "ts_ms": head.ts_ms, "ts_known_ms": known}
+        ticks = block_ticks(self._watching.pools, given, events, number=head.number, gas_price_gwei=gas.price_gwei, **times)
+        done = executions(receipts, events, self._watching.pools, self._pricing(states), self._watching.watch, **times)
+        return BlockUnit(
+            self.chain_id, head.number, head.hash, head.parent_hash, head.ts_ms, known, head.base_fee_wei, head.gas_used,
+            head.gas_limit, gas.percentiles, events, given, ticks,
+            gas_frame(self.chain_id, head.number, head.ts_ms, known, gas), done,
+        )  # fmt: skip
+
+    def _pricing(self, states: States) -> Pricing:
+        return Pricing(self._watching.native, _Prices(self._watching.pools, states))
+
+
+class _Prices(Mapping[tuple[str, str], float]):
+    """Prices by (base, quote) of the deepest pool of each pair, worked out only when asked: most blocks have no arbitrage."""
+
+    def __init__(self, pools: Mapping[str, EvmPool], states: States) -> None:
+        self._pools, self._states = pools, states
+        self._found: dict[tuple[str, str], float] | None = None
+
+    def _all(self) -> dict[tuple[str, str], float]:
+        if self._found is None:
+            deepest: dict[tuple[str, str], tuple[float, float]] = {}
+            for state in self._states.values():
+                pool = self._pools[state.pool]
+                now = quoted(pool, state)
+                if now is not None:
+                    key = pool.base.symbol, pool.quote.symbol
+                    deepest[key] = max(deepest.get(key, (-1.0, 0.0)), (now.reserve_quote, now.price))
+            self._found = {key: price for key, (_, price) in deepest.items()}
+        return self._found
+
+    def __getitem__(self, key: tuple[str, str]) -> float:
+        return self._all()[key]
+
+    def __iter__(self) -> Any:
+        return iter(self._all())
+
+    def __len__(self) -> int:
+        return len(self._all())
+
+
+def decoded(logs: Any, heads: Mapping[int, Header]) -> list[PoolEvent]:
+    """Return logs of blocks as events in the order of the chain.
+
+    Raises:
+        Moved: a log is of another block of that number. TransientError: a log is incomplete.
+    """
+    found: list[tuple[int, PoolEvent]] = []
+    try:
+        for log in logs:
+            number = int(log["blockNumber"], 16)
+            if log["blockHash"] != heads[number].hash:
+                raise Moved(f"the logs of block {number} are of another block of that number; the chain changed meanwhile")
+            found.append((number, decode(log)))
+    except (KeyError, ValueError, TypeError, IndexError) as error:
+        raise TransientError(f"the node gave an incomplete log ({error!r}); asked again later") from error
+    found.sort(key=lambda one: (one[0], one[1].log_index))
+    return [event for _, event in found]
+
+
+def _plain(state: PoolState | None) -> str:
+    return "unknown" if state is None else "/".join(str(value) for value in state[2:] if value is not None)
+
+
+def _explained(head: Header, states: States, events: Sequence[PoolEvent], before: States | None) -> None:
+    """Refuse states that the events of the block do not lead to."""
+    for pool, expected in after(before or {}, events).items():
+        if states.get(pool) != expected:
+            raise Moved(
+                f"block {head.number}: the state of pool {pool} is not what its events lead to; if this stays so, its contract has "
+                f"events of its own: take it out of the pool file (is {_plain(states.get(pool))}, expected {_plain(expected)})"
+            )
