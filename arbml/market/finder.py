@@ -23,7 +23,7 @@ def find_opportunities(
     """Return every (buy venue, sell venue) of the same pair whose sell price is above its buy price, best net profit first.
 
     Args:
-        pools: states of two or more venues; pools of other pairs are combined among themselves.
+        pools: states of two or more venues; those of each pair and chain are combined among themselves.
         costs: gas units, gas price default, amounts.
         ts_ms: the moment of the decision, UTC ms.
         amount_in: quote put in; without it the amount that earns most (both reserves known, at most
@@ -91,7 +91,7 @@ def _priced_routes(pools: Sequence[Pool], costs: CostsConfig, amount_in: float |
         _price(buy, sell, _amount(buy, sell, costs) if amount_in is None else amount_in, costs)
         for buy, buy_price in spots
         for sell, sell_price in spots
-        if sell_price > buy_price and buy.pair == sell.pair and buy.venue != sell.venue
+        if sell_price > buy_price and buy.pair == sell.pair and buy.venue != sell.venue and buy.reaches(sell)
     ]
     routes.sort(key=lambda priced: (-priced.net_profit, priced.buy.venue, priced.sell.venue, priced.buy.pair))
     return routes

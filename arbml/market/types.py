@@ -105,6 +105,10 @@ class Pool:
     chain_id: int | None = None
     curve: Curve | None = None
 
+    def reaches(self, other: "Pool") -> bool:
+        """Return whether one transaction can swap on both: not if they are known to be on different chains."""
+        return self.chain_id is None or other.chain_id is None or self.chain_id == other.chain_id
+
     @property
     def has_reserves(self) -> bool:
         """True where the exact swap mathematics can be used."""

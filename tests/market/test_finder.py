@@ -1,6 +1,7 @@
 """The finder: identity of the profit terms, who is found, in which order, and at which amount."""
 
 import math
+from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
@@ -136,3 +137,12 @@ def test_an_unknown_gas_token_and_a_bad_amount_are_refused() -> None:
     for amount in (0.0, -1.0, float("nan")):
         with pytest.raises(DataError, match="amount_in"):
             find_opportunities(links, COSTS, 0, amount_in=amount)
+
+
+def test_one_transaction_cannot_trade_on_two_chains() -> None:
+    here, there, unknown = pool("a", 2000.0), replace(pool("b", 2020.0), chain_id=10), pool("c", 2010.0)
+    assert len(find_opportunities([replace(here, chain_id=1), there], COSTS, 0)) == 0
+    assert len(find_opportunities([replace(here, chain_id=10), there], COSTS, 0)) == 1
+    assert {one.route.venues for one in find_opportunities([replace(here, chain_id=1), there, unknown], COSTS, 0)} == {
+        "buy:a>sell:c", "buy:c>sell:b"
+    }

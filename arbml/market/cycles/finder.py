@@ -33,7 +33,7 @@ class CycleFinder:
 
     Not safe for threads. A state without a positive price, or with an empty reserve, takes its pool out of use until the next
     one. A pool of unknown depth (price and fee alone) moves no price; a route with such a pool takes `notional_quote`, as its
-    best amount is unknown. Venues of different chains are not told apart, nor are tokens but by name.
+    best amount is unknown. No cycle goes over two chains; a token is told by its name, and has one worth on all chains.
 
     Args:
         costs: gas units and default gas price; amounts, which are in `quote`.

@@ -61,7 +61,7 @@ class Graph:
 
 
 def build_graph(pools: Sequence[Pool], quote: str | None, max_legs: int, max_cycles: int) -> Graph:
-    """List the cycles of 2 to `max_legs` legs through `pools`: no pool twice, no token twice.
+    """List the cycles of 2 to `max_legs` legs through `pools`: no pool twice, no token twice, all on one chain.
 
     Hubs make cycles explode: where there are more than `max_cycles`, shorter ones go first, and those of the number of legs
     that does not fit are listed through as many of the deepest pools as fit.
@@ -85,7 +85,7 @@ def build_graph(pools: Sequence[Pool], quote: str | None, max_legs: int, max_cyc
             order = np.array(deepest_first(pools, quote), dtype=np.int64)
             fits = _fitting(src, dst, len(tokens), length, order, left)
         used[length] = fits
-        parts.append(_listed(src, dst, len(tokens), length, order[:fits]))
+        parts.append(_on_one_chain(_listed(src, dst, len(tokens), length, order[:fits]), pools))
         left -= len(parts[-1])
     legs = np.ascontiguousarray(np.concatenate(parts))
     starts, index = np.empty(len(pools) + 1, np.int64), np.empty(int((legs < src.size).sum()), np.int32)
@@ -118,6 +118,17 @@ def _listed(src: SmallInts, dst: SmallInts, n_tokens: int, length: int, chosen: 
     if n:
         cycles_of_length(length, starts, edges, dst, bound, out)
     return out
+
+
+def _on_one_chain(legs: SmallInts, pools: Sequence[Pool]) -> SmallInts:
+    """The cycles that one transaction can make; pools of an unknown chain go with all."""
+    known = {chain: i for i, chain in enumerate(sorted({pool.chain_id for pool in pools if pool.chain_id is not None}))}
+    if len(known) < 2 or not len(legs):
+        return legs
+    # the place after the last pool is for the legs that are not there
+    chain_of = np.array([*(-1 if pool.chain_id is None else known[pool.chain_id] for pool in pools), -1])[legs >> 1]
+    highest, lowest = chain_of.max(axis=1), np.where(chain_of < 0, len(known), chain_of).min(axis=1)
+    return np.ascontiguousarray(legs[(highest == lowest) | (highest < 0)])
 
 
 def _out_edges(src: SmallInts, dst: SmallInts, n_tokens: int, chosen: Ints) -> tuple[Ints, SmallInts]:

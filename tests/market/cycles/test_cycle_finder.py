@@ -271,3 +271,17 @@ def test_adding_pools_one_by_one_lists_the_cycles_once() -> None:
     for i in range(3_000):
         finder.update(pool(f"v{i % 3}", 1.0 + i % 7 / 1_000, pair=f"T{i // 3}/{'USDC' if i % 2 else 'WETH'}"))
     assert finder.coverage.pools == 3_000  # quadratic work would run into the time limit of the tests
+
+
+@settings(deadline=None, max_examples=30)
+@given(st.lists(st.tuples(pools(), st.sampled_from((None, 1, 10))), max_size=7, unique_by=lambda one: (one[0].venue, one[0].pair)))
+def test_no_cycle_goes_over_two_chains(states: list[tuple[Pool, int | None]]) -> None:
+    """It finds what it would find if chains were not told apart, but for the cycles over several of them."""
+    chain_of = {(state.venue, state.pair): chain for state, chain in states}
+    apart = finder_of(*(replace(state, chain_id=chain) for state, chain in states), *ANCHORS).find(["USDC"], 0, limit=10**6)
+    together = finder_of(*(state for state, _ in states), *ANCHORS).find(["USDC"], 0, limit=10**6)
+
+    def chains(found: Opportunity) -> int:
+        return len({chain_of.get((leg.venue, leg.pair)) for leg in found.route.legs} - {None})
+
+    assert nets(apart) == nets([found for found in together if chains(found) < 2])
