@@ -9,7 +9,8 @@
     |  |- SchemaError           a frame lacks a column, or a value has the wrong type or range
     |  |- DataQualityError      a critical expectation failed; carries the report
     |  +- NotEnoughData         less history than needed; carries have and need
-    |- StoreError               the database refused or cannot be reached
+    |- StoreError               the database refused
+    |  +- StoreUnavailable      it cannot be reached or is busy now; nothing was kept; the same write may succeed later
     |- ModelError
     |  |- NotFitted             predict before fit
     |  |- ModelFileError        a saved model is missing, cut short or of another format
@@ -89,6 +90,14 @@ class NotEnoughData(DataError):
 
 class StoreError(ArbmlError):
     """The database refused the work or cannot be reached."""
+
+
+class StoreUnavailable(StoreError):
+    """The database cannot be reached, is stopping, full or locked: the same work may succeed later.
+
+    Nothing of it was kept, unless the connection was lost during the commit. Every append may simply be repeated: rows that
+    are there already change nothing. Whoever collects live keeps what it has and tries again.
+    """
 
 
 class ModelError(ArbmlError):

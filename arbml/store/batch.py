@@ -58,6 +58,27 @@ class Batch:
         """Column names, in the order of the values of a row."""
         return list(self._columns)
 
+    @property
+    def columns(self) -> dict[str, Values]:
+        """The columns as they were given, in the order of the values of a row."""
+        return self._columns
+
+    @property
+    def numeric(self) -> bool:
+        """Whether every column is an array."""
+        return all(isinstance(values, np.ndarray) and values.dtype != object for values in self._columns.values())
+
+    def take(self, rows: npt.NDArray[Any]) -> "Batch":
+        """Return the rows with these numbers, or where a mask is true, of a numeric batch."""
+        return Batch({name: np.asarray(values)[rows] for name, values in self._columns.items()}, tuple(self._whole))
+
+    def sorted_by(self, keys: Sequence[str]) -> "Batch":
+        """Return a numeric batch in the order of `keys`; of rows with one key the first stays first."""
+        columns = [np.asarray(self._columns[key]) for key in keys]
+        if len(columns[0]) < 2 or _ascending(columns):
+            return self
+        return self.take(np.lexsort(columns[::-1]))
+
     def __len__(self) -> int:
         return self._length
 
@@ -65,6 +86,14 @@ class Batch:
         for start in range(0, self._length, _CHUNK):
             chunk = slice(start, start + _CHUNK)
             yield from zip(*(_plain(v[chunk], name in self._whole) for name, v in self._columns.items()), strict=True)
+
+
+def _ascending(columns: Sequence[npt.NDArray[Any]]) -> bool:
+    """Whether rows are in the order of the columns, the first of which counts most."""
+    in_order = columns[-1][1:] >= columns[-1][:-1]
+    for column in columns[-2::-1]:
+        in_order = (column[1:] > column[:-1]) | ((column[1:] == column[:-1]) & in_order)
+    return bool(in_order.all())
 
 
 def _plain(values: Values, whole: bool) -> list[Any]:

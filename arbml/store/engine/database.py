@@ -9,8 +9,9 @@ import numpy as np
 import numpy.typing as npt
 from sqlalchemy import Connection, Engine, MetaData, Select, Table, and_, func, select
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 
-from arbml.errors import StoreError
+from arbml.errors import StoreError, StoreUnavailable
 from arbml.store.batch import Appended, Batch
 
 Columns = dict[str, npt.NDArray[Any]]
@@ -45,7 +46,8 @@ class Database(ABC):
         """One consistent view of the database; what is committed meanwhile stays unseen.
 
         Raises:
-            StoreError: if the database cannot be reached or refuses.
+            StoreUnavailable: if the database cannot be reached.
+            StoreError: if it refuses.
         """
         with self._explained(), self.engine.connect().execution_options(**self._read_options()) as connection, connection.begin():
             yield connection
@@ -55,7 +57,8 @@ class Database(ABC):
         """One transaction: all of it is stored, or after any error nothing.
 
         Raises:
-            StoreError: if the database cannot be reached, is locked or refuses.
+            StoreUnavailable: if the database cannot be reached or is locked.
+            StoreError: if it refuses.
         """
         with self._explained(), self.engine.connect().execution_options(**self._write_options()) as connection, connection.begin():
             yield connection
@@ -95,13 +98,20 @@ class Database(ABC):
             table: all its columns are in the batch.
             ignore: columns in which a row may differ from the stored one without being in conflict with it.
         """
-        if not len(batch):
-            return Appended()
-        new = self._insert_new(connection, table, batch)
-        if new == len(batch):
-            return Appended(new)
-        same = self._count_same(connection, table, batch, ignore)
-        return Appended(new, same - new, len(batch) - same)
+        if batch.numeric:  # rows that lie side by side in the table are written side by side
+            batch = batch.sorted_by([key.name for key in table.primary_key])
+        fresh, rest = self._insert_fresh(connection, table, batch)
+        if not len(rest):
+            return Appended(fresh)
+        new = self._insert_new(connection, table, rest)
+        if new == len(rest):
+            return Appended(fresh + new)
+        same = self._count_same(connection, table, rest, ignore)
+        return Appended(fresh + new, same - new, len(rest) - same)
+
+    def _insert_fresh(self, connection: Connection, table: Table, batch: Batch) -> tuple[int, Batch]:
+        """Insert the rows of which it is cheap to tell that their primary key is new; return how many, and the others."""
+        return 0, batch
 
     @abstractmethod
     def _insert_new(self, connection: Connection, table: Table, batch: Batch) -> int:
@@ -129,6 +139,10 @@ class Database(ABC):
     def _mend(self, error: BaseException) -> str | None:
         """Return what is wrong and how to mend it, if this driver error is a known one."""
 
+    @abstractmethod
+    def _may_pass(self, error: BaseException) -> bool:
+        """Return whether the same work may succeed later without anybody mending a setting or the work."""
+
     @contextmanager
     def _explained(self) -> Iterator[None]:
         try:
@@ -143,7 +157,8 @@ class Database(ABC):
         text = self._mend(cause) or next(iter(str(cause).strip().splitlines()), type(cause).__name__)
         for secret in self._secrets:
             text = text.replace(secret, "***")
-        return StoreError(f"{self.where}: {text}")
+        kind = StoreUnavailable if isinstance(error, PoolTimeout) or self._may_pass(cause) else StoreError
+        return kind(f"{self.where}: {text}")
 
 
 def staging(table: Table) -> Table:

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import psycopg
 import sqlalchemy as sa
 from pydantic import SecretStr
@@ -14,6 +15,7 @@ from sqlalchemy.exc import ArgumentError
 
 from arbml.errors import ConfigError
 from arbml.store.batch import Batch
+from arbml.store.engine.copying import encodable, encoded
 from arbml.store.engine.database import Columns, Database, native, numeric_types, staging
 
 _SETTING = "TIMESERIES_CONNECTION_STRING"
@@ -76,16 +78,26 @@ class PostgresDatabase(Database):
     def put(self, connection: Connection, table: Table, row: Mapping[str, Any]) -> None:
         connection.execute(insert(table).values(**row).on_conflict_do_update(index_elements=list(table.primary_key), set_=row))
 
+    def _insert_fresh(self, connection: Connection, table: Table, batch: Batch) -> tuple[int, Batch]:
+        types = _types(table, batch, connection)
+        if not len(batch) or not encodable(batch, types):
+            return 0, batch
+        fresh = _fresh(connection, table, batch)
+        if not fresh.any():
+            return 0, batch
+        rows = batch if fresh.all() else batch.take(fresh)
+        try:
+            with connection.begin_nested():
+                _copy(connection, table.name, rows, types)
+        except psycopg.errors.UniqueViolation:  # the batch holds a key twice, or another writer was faster
+            return 0, batch
+        return len(rows), batch.take(~fresh)
+
     def _insert_new(self, connection: Connection, table: Table, batch: Batch) -> int:
         incoming = self._incoming(connection, table, batch)
         # kept by the session, emptied by the commit: no new catalogue rows for every write
         connection.execute(sa.text(f"CREATE TEMP TABLE IF NOT EXISTS {incoming.name} (LIKE {table.name}) ON COMMIT DELETE ROWS"))
-        with _driver(connection).cursor() as cursor, cursor.copy(
-            f"COPY {incoming.name} ({', '.join(batch.names)}) FROM STDIN (FORMAT BINARY)"
-        ) as copy:
-            copy.set_types([_type_name(table, name, connection) for name in batch.names])
-            for row in batch:
-                copy.write_row(row)
+        _copy(connection, incoming.name, batch, _types(table, batch, connection))
         # in the order of the key, so that two writers of the same rows wait for each other instead of deadlocking,
         # and of two rows with one key the first in the batch comes first
         order = [*(incoming.c[key.name] for key in table.primary_key), literal_column("ctid")]
@@ -119,7 +131,15 @@ class PostgresDatabase(Database):
             mend = f"cannot connect ({reason}); check that the server runs and that {_SETTING} names it"
         return mend
 
+    def _may_pass(self, error: BaseException) -> bool:
+        state = getattr(error, "sqlstate", None) or ""
+        if state or not isinstance(error, psycopg.OperationalError):
+            return state.startswith(_PASSING)
+        return not _REFUSED.search(str(error))  # of a failed connection there is only the text
 
+
+_PASSING = ("08", "40", "53", "55P03", "57")  # connection, deadlock, resources, lock, server stopping
+_REFUSED = re.compile(r"authentication|pg_hba|(role|database) \"[^\"]*\" does not exist|permission|not permitted|invalid|no password")
 _MENDS = {
     "08": f"the connection was lost; nothing of this write was kept; check that the server runs and that {_SETTING} names it",
     "57": "the server is stopping or ended this connection; nothing of this write was kept; try again",
@@ -164,8 +184,40 @@ def _driver(connection: Connection) -> psycopg.Connection[Any]:
     return driver
 
 
-def _type_name(table: Table, column: str, connection: Connection) -> str:
-    return table.c[column].type.compile(connection.dialect).split(" COLLATE")[0].split("(")[0].lower()
+def _types(table: Table, batch: Batch, connection: Connection) -> list[str]:
+    """PostgreSQL's names of the types of the batch's columns."""
+    return [str(table.c[name].type.compile(connection.dialect)).split(" COLLATE")[0].split("(")[0].lower() for name in batch.names]
+
+
+def _copy(connection: Connection, table: str, batch: Batch, types: Sequence[str]) -> None:
+    statement = f"COPY {table} ({', '.join(batch.names)}) FROM STDIN (FORMAT BINARY)"
+    with _driver(connection).cursor() as cursor, cursor.copy(statement) as copy:
+        if encodable(batch, types):
+            for piece in encoded(batch, types):
+                copy.write(piece)
+            return
+        copy.set_types(types)
+        for row in batch:
+            copy.write_row(row)
+
+
+def _fresh(connection: Connection, table: Table, batch: Batch) -> npt.NDArray[np.bool_]:
+    """Return which rows of a sorted batch come after all that the table has of their series up to the batch's last.
+
+    The key of such a table is a series (stream or chain), a time, and perhaps more.
+    """
+    series_name, time_name = (key.name for key in list(table.primary_key)[:2])
+    series, time = (np.asarray(batch.columns[name]) for name in (series_name, time_name))
+    first = np.flatnonzero(np.r_[True, series[1:] != series[:-1]])
+    last = np.r_[first[1:], len(series)] - 1
+    newest = (
+        f"SELECT (SELECT max({time_name}) FROM {table.name} t WHERE t.{series_name} = v.series AND t.{time_name} <= v.last) "
+        "FROM unnest(%s::bigint[], %s::bigint[]) WITH ORDINALITY AS v(series, last, place) ORDER BY v.place"
+    )
+    with _driver(connection).cursor() as cursor:
+        found = cursor.execute(newest, (series[last].tolist(), time[last].tolist())).fetchall()
+    after = np.array([-(2**63) if row[0] is None else row[0] for row in found], np.int64)
+    return time > np.repeat(after, last - first + 1)
 
 
 def _read_page(connection: Connection, page: Select[Any], types: Mapping[str, str]) -> Columns:

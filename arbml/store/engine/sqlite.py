@@ -91,6 +91,10 @@ class SqliteDatabase(Database):
         code = getattr(error, "sqlite_errorcode", None)
         return None if code is None else _MENDS.get(code & 0xFF)
 
+    def _may_pass(self, error: BaseException) -> bool:
+        code = getattr(error, "sqlite_errorcode", None)
+        return code is not None and code & 0xFF in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR)
+
 
 _MENDS = {
     sqlite3.SQLITE_BUSY: "another process holds the write lock; wait for it to finish, or stop it, and try again",
