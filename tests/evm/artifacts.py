@@ -1,4 +1,5 @@
-"""ABI and bytecode of the contracts: Uniswap's own, as their npm packages bring them, and ours, compiled from Vyper."""
+"""ABI and bytecode of the contracts: Uniswap's own, as their npm packages bring them, and ours, compiled from Vyper:
+`python -m tests.evm.artifacts` after a change of their sources."""
 
 import functools
 import json
@@ -8,7 +9,7 @@ from typing import Any
 
 from tests.evm.chain import MODULES
 
-OURS = Path(__file__).parent / "contracts"
+COMPILED = Path(__file__).parent / "contracts" / "compiled.json"
 _V2, _V3 = "v2-core/build", "v3-core/artifacts/contracts"
 _V2_PERIPHERY, _V3_PERIPHERY = "v2-periphery/build", "v3-periphery/artifacts/contracts"
 PATHS = {
@@ -43,10 +44,23 @@ def uniswap(name: str) -> Artifact:
 
 @functools.cache
 def ours(name: str) -> Artifact:
-    """A contract of the folder `contracts`, compiled now: token, executor or multicall."""
-    import vyper  # half a second, and not needed where no chain is
+    """A contract of the folder `contracts`, as compiled: token, executor or multicall."""
+    return Artifact(**json.loads(COMPILED.read_text())[name])
+
+
+def compiled() -> str:
+    """Compile our contracts anew; two seconds, which is why what comes out is kept beside them."""
+    import vyper
     from vyper.compiler.settings import Settings
 
-    source = (OURS / f"{name}.vy").read_text()
-    made = vyper.compile_code(source, output_formats=["abi", "bytecode", "bytecode_runtime"], settings=Settings(evm_version="cancun"))
-    return Artifact(made["abi"], made["bytecode"], made["bytecode_runtime"])
+    made = {}
+    for path in sorted(COMPILED.parent.glob("*.vy")):
+        found = vyper.compile_code(
+            path.read_text(), output_formats=["abi", "bytecode", "bytecode_runtime"], settings=Settings(evm_version="cancun")
+        )
+        made[path.stem] = {"abi": found["abi"], "bytecode": found["bytecode"], "runtime": found["bytecode_runtime"]}
+    return json.dumps(made, indent=1) + "\n"
+
+
+if __name__ == "__main__":
+    COMPILED.write_text(compiled())

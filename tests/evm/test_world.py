@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.evm.artifacts import COMPILED, compiled
 from tests.evm.chain import NodeRefused
 from tests.evm.fixtures import needs_chain
 
@@ -13,9 +14,9 @@ if TYPE_CHECKING:
     from tests.evm.world import World
 
 HERE = Path(__file__).parent
-pytestmark = needs_chain
 
 
+@needs_chain
 def test_prices_are_the_same_in_all_pools_and_decimals_differ(world: "World") -> None:
     assert {t.symbol: t.decimals for t in world.tokens.values()} == {"WETH": 18, "USDC": 6, "WBTC": 8, "DAI": 18}
     assert {p.venue for p in world.pools} == {"uniswap_v2", "sushi_v2", "uniswap_v3"}
@@ -30,6 +31,7 @@ def test_prices_are_the_same_in_all_pools_and_decimals_differ(world: "World") ->
         assert price == pytest.approx(usd[pool.token0.symbol] / usd[pool.token1.symbol], rel=1e-4)
 
 
+@needs_chain
 def test_acts_do_what_they_say(world: "World") -> None:
     usdc, weth = world.tokens["USDC"], world.tokens["WETH"]
     v2, sushi = (world.pool(venue, "USDC", "WETH") for venue in ("uniswap_v2", "sushi_v2"))
@@ -60,6 +62,7 @@ def test_acts_do_what_they_say(world: "World") -> None:
             assert new / old == pytest.approx(1 + bps / 1e4, abs=2e-4)
 
 
+@needs_chain
 def test_a_block_takes_many_acts_in_order_and_a_reorg_replaces_it(world: "World") -> None:
     usdc, pool = world.tokens["USDC"], world.pool("sushi_v2", "USDC", "DAI")
     first = world.tip + 1
@@ -76,6 +79,7 @@ def test_a_block_takes_many_acts_in_order_and_a_reorg_replaces_it(world: "World"
         world.chain.ask("eth_getLogs", {"blockHash": old["hash"]})
 
 
+@needs_chain
 def test_a_test_leaves_no_traces(world: "World") -> None:
     mark, tip = world.snapshot(), world.tip
     added = world.more_pools(1, 1)
@@ -85,12 +89,17 @@ def test_a_test_leaves_no_traces(world: "World") -> None:
     assert world.tip == tip
 
 
+@needs_chain
 def test_it_mines_by_the_clock(world: "World") -> None:
     tip = world.tip
     world.every(0.05)
     sent = world.swap(world.pools[0], world.pools[0].token0, 10**15)
     assert sent.ok
     assert sent.block > tip
+
+
+def test_our_contracts_are_what_their_sources_compile_to() -> None:
+    assert COMPILED.read_text() == compiled(), "compile them anew: python -m tests.evm.artifacts"
 
 
 def test_the_lock_pins_everything_and_names_no_host() -> None:

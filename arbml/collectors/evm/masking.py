@@ -75,6 +75,7 @@ class Endpoint:
         parts = urlsplit(self.url)
         found = {self.url, self.target, parts.path, parts.query, parts.netloc.rpartition("@")[0]}
         found |= set(parts.path.split("/")) | {value for _, value in parse_qsl(parts.query)}
+        found |= {one.partition("=")[2] for one in parts.query.split("&")}
         found |= {parts.username or "", parts.password or "", self.user, self.password, parts.fragment}
         found |= {unquote(one) for one in found}
         return sorted((one for one in found if len(one) >= _SHORTEST_SECRET), key=len, reverse=True)

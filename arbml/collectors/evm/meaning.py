@@ -166,7 +166,7 @@ def _too_many(method: str, host: str, shown: str, code: int, said: str, data: An
     hint = _HINT.search(said)  # a range before that is the one that was asked for
     for found in _RANGE.finditer(said, hint.start()) if hint else ():
         error.suggested_range = error.suggested_range or _range(found[1] or found[3], found[2] or found[4])
-    if error.suggested_range is None:
+    if error.suggested_range is None and re.search("block|range", said, re.IGNORECASE):
         blocks = _BLOCKS_AFTER.search(said) or _BLOCKS.search(said)
         n = int(re.sub(r"[,_]", "", blocks[1])) * (1000 if blocks[2] else 1) if blocks else 0
         error.max_blocks = n if n > 0 else None

@@ -66,7 +66,11 @@ def decoded(status: int, retry_after: str | None, body: bytes, requests: Sequenc
     failure = _error_of_all(answer)
     if failure is not None:
         error = with_status(translate(requests[0][0], endpoint, failure), endpoint, status, retry_after)
-        raise _of_batch(error, requests) if len(requests) > 1 else error
+        if len(requests) > 1:
+            raise _of_batch(error, requests)
+        return [error]
+    if status == 413 and len(requests) == 1:
+        return [of_status(requests[0][0], endpoint, status, retry_after, body)]
     if status != 200 and not (isinstance(answer, list) and len(answer) == len(requests)):
         raise _of_batch(of_status(label(requests), endpoint, status, retry_after, body), requests)
     return _in_order(answer if isinstance(answer, list) else [answer], requests, endpoint)
