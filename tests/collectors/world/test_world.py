@@ -52,6 +52,20 @@ def test_a_longer_run_continues_a_shorter_one() -> None:
     )
 
 
+def test_an_hour_of_seed_42_is_this() -> None:
+    """Golden: whoever changes the world changes every figure that was published about it."""
+    world = World(WorldConfig(seed=42, hours=1))
+    df, sent = ticks(world), executions(world)
+    assert df["venue"][:4].tolist() == ["uniswap_v3_op", "uniswap_v3", "uniswap_v3_op", "velodrome"]
+    assert (df["ts_known_ms"][:4] - START_MS).tolist() == [31, 53, 70, 79]
+    last = [2251.6220529629322, 19.20605792031844, 2251.4305378091863, 43086.7851623148]
+    assert df["price"][-4:].tolist() == pytest.approx(last, rel=1e-9)
+    assert df["gas_price_gwei"].iloc[-1] == pytest.approx(8.358995664874932, rel=1e-9)
+    assert len(sent) == 93
+    assert sent["result"].value_counts().to_dict() == {"reverted": 45, "success": 40, "failed": 8}
+    assert sent["profit"].sum() == pytest.approx(-128.55951533658063, rel=1e-6)
+
+
 def test_ticks_are_a_checked_frame_in_the_order_of_knowing() -> None:
     world = hours(1)
     df = ticks(world)

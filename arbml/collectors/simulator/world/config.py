@@ -96,7 +96,7 @@ class RivalSettings(Section):
 
     count: int = Field(3, ge=0, le=16, description="searchers on each chain")
     reaction_s: float = Field(150.0, gt=0, description="mean time until the keenest acts on what just pays, s; the last takes thrice that")
-    latency_s: float = Field(0.5, ge=0, description="age that an edge needs for the keenest to act on it, s; each next one needs that more")
+    latency_s: float = Field(2.5, ge=0, description="age that an edge needs for the keenest to act on it, s; each next one needs that more")
     bid_share: float = Field(0.6, ge=0, lt=1, description="part of the profit that the keenest bids as priority fee; the last bids a tenth")
     eagerness: float = Field(0.8, ge=0, description="standard deviation of the logarithm of their speed")
     half_life_s: float = Field(1800, gt=0, description="time in which half of a deviation of it is gone, s")
