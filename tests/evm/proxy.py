@@ -12,9 +12,11 @@ import http.client
 import http.server
 import json
 import socket
+import ssl
 import struct
 import threading
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -73,9 +75,13 @@ def head(status: int, length: int, headers: dict[str, str] | None = None) -> byt
 
 
 class Proxy:
-    """Listens on a free port in front of `upstream`, the URL of a real node; `fault` may be changed at any time."""
+    """Listens on a free port in front of `upstream`, the URL of a real node; `fault` may be changed at any time.
 
-    def __init__(self, upstream: str, fault: Fault | None = None) -> None:
+    Args:
+        tls: files of a certificate and its key, to speak https.
+    """
+
+    def __init__(self, upstream: str, fault: Fault | None = None, tls: tuple[Path, Path] | None = None) -> None:
         self.fault: Fault | None = fault
         self.seen: list[list[str]] = []
         self.paths: list[str] = []
@@ -84,7 +90,11 @@ class Proxy:
         self._lock = threading.Lock()
         self._server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
         self._server.daemon_threads = True
-        self.url = f"http://127.0.0.1:{self._server.server_port}"
+        self.url = f"http{'s' if tls else ''}://127.0.0.1:{self._server.server_port}"
+        if tls:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(*tls)
+            self._server.socket = context.wrap_socket(self._server.socket, server_side=True, do_handshake_on_connect=False)
         threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
 
     def count(self, method: str) -> int:
@@ -132,9 +142,9 @@ class Proxy:
 
 
 @contextlib.contextmanager
-def proxied(upstream: str, fault: Fault | None = None) -> Iterator[Proxy]:
+def proxied(upstream: str, fault: Fault | None = None, tls: tuple[Path, Path] | None = None) -> Iterator[Proxy]:
     """Run a proxy."""
-    made = Proxy(upstream, fault)
+    made = Proxy(upstream, fault, tls)
     try:
         yield made
     finally:

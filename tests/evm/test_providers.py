@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from arbml.clock import stopwatch_s
 from arbml.collectors.evm.errors import (
     Pruned,
     RateLimited,
@@ -339,6 +340,24 @@ def test_the_pace_is_kept_over_any_span(asked: list[tuple[float, int]], rate: fl
         for j in range(i, len(sent)):
             between = sum(n for _, n in sent[i:j])  # the last one may still be under way
             assert between <= rate * (sent[j][0] - sent[i][0] + burst_s) + 1e-6
+
+
+def test_without_a_rate_a_node_elsewhere_is_asked_politely_and_one_here_freely() -> None:
+    for url, waits in (("http://127.0.0.1:1", 0.0), ("http://h", 0.52)):
+        time, node = Time(), Counting(url)
+        providers = Providers([url], limits=Limits(batch=50), stopwatch=time, sleep=time.sleep, connect={url: node}.__getitem__)
+        providers.batch([("eth_call", [])] * 200)
+        assert sum(time.slept) == pytest.approx(waits, abs=1e-6)  # the last 50 wait for 152 before them, but for a second's worth
+
+
+def test_who_is_told_to_stop_is_not_kept_waiting() -> None:
+    stop = threading.Event()
+    stop.set()
+    providers = Providers(["http://127.0.0.1:9"], limits=Limits(back_off_s=10.0), sleep=stop.wait)
+    started = stopwatch_s()
+    with pytest.raises(Unreachable, match="nobody listens"):
+        providers.call("eth_chainId", [])
+    assert stopwatch_s() - started < 1.0
 
 
 def test_no_url_is_refused() -> None:

@@ -9,9 +9,17 @@ import threading
 import time
 import traceback
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from ipaddress import ip_address
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.x509.oid import NameOID
 
 from arbml.collectors.evm.errors import BatchTooLarge, RateLimited, Refused, Reverted, RpcError, TooManyResults, UnknownBlock, Unreachable
 from arbml.collectors.evm.rpc import Request
@@ -202,6 +210,39 @@ def test_a_url_that_is_none_is_refused_and_not_repeated(url: str) -> None:
     with pytest.raises(ConfigError) as caught:
         HttpRpc(url)
     assert "6789abcdef" not in str(caught.value)
+
+
+def self_signed(folder: Path) -> tuple[Path, Path]:
+    """Certificate and key for 127.0.0.1."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name, now = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "a node")]), datetime.now(UTC)
+    made = (
+        x509.CertificateBuilder().subject_name(name).issuer_name(name).public_key(key.public_key()).serial_number(1)
+        .not_valid_before(now - timedelta(days=1)).not_valid_after(now + timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))]), critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True).sign(key, hashes.SHA256())
+    )  # fmt: skip
+    certificate, secret = folder / "certificate.pem", folder / "key.pem"
+    certificate.write_bytes(made.public_bytes(Encoding.PEM))
+    secret.write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+    return certificate, secret
+
+
+@needs_chain
+def test_https_and_a_certificate_that_nobody_vouches_for(world: "World", tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    certificate, secret = self_signed(tmp_path)
+    with proxied(world.url, tls=(certificate, secret)) as proxy:
+        assert proxy.url.startswith("https://")
+        with pytest.raises(Refused, match="its certificate is refused: self-signed certificate"):
+            HttpRpc(keyed(proxy.url)).call("eth_chainId", [])
+        monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
+        rpc = HttpRpc(keyed(proxy.url), timeout_s=0.5)
+        for _ in range(3):
+            assert int(rpc.call("eth_blockNumber", []), 16) == world.tip
+        for fault, said in ((faults.dropped, "dropped"), (faults.half, "half"), (faults.dripping, "within 0.5 s")):
+            proxy.fault = fault
+            with pytest.raises(Unreachable, match=said):
+                rpc.call("eth_blockNumber", [])
 
 
 def test_a_websocket_url_is_refused_with_its_host() -> None:

@@ -1,6 +1,7 @@
 """URLs of nodes carry keys, in the path, in the query or as user and password: what is shown of one, and what is never."""
 
 import re
+from ipaddress import ip_address
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 from arbml.errors import ConfigError
@@ -66,6 +67,18 @@ class Endpoint:
             text = text.replace(secret, "***")
         text = _ONE_LINE.sub(" ", text).strip()
         return text if len(text) <= _LONGEST_SAID else text[:_LONGEST_SAID] + "..."
+
+    @property
+    def local(self) -> bool:
+        """True where it is on this machine.
+
+        >>> Endpoint("http://127.0.0.1:8545").local, Endpoint("ws://localhost").local, Endpoint("https://h.io").local
+        (True, True, False)
+        """
+        try:
+            return ip_address(self.host).is_loopback
+        except ValueError:
+            return self.host == "localhost"
 
     def __repr__(self) -> str:
         return f"Endpoint({self.masked})"

@@ -40,7 +40,7 @@ class Node:
     """
 
     def __init__(
-        self, rpc: Connection, limits: Limits, rng: random.Random, stopwatch: Callable[[], float], sleep: Callable[[float], None]
+        self, rpc: Connection, limits: Limits, rng: random.Random, stopwatch: Callable[[], float], sleep: Callable[[float], object]
     ) -> None:
         self.name = rpc.endpoint.masked
         self.head, self.head_at_s = UNKNOWN, float("-inf")
@@ -48,7 +48,7 @@ class Node:
         self.banned = False
         self.unsupported: set[str] = set()
         self._rpc, self._limits, self._rng, self._stopwatch, self._sleep = rpc, limits, rng, stopwatch, sleep
-        self._pace = Pace(limits, stopwatch)
+        self._pace = Pace(limits, stopwatch, rpc.endpoint.local)
         self._slots = threading.BoundedSemaphore(limits.concurrency)
         self._lock = threading.Lock()
         self._in_a_row = 0

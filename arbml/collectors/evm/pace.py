@@ -6,13 +6,16 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 
+_POLITE_PER_S = 100.0
+
 
 @dataclass(frozen=True, slots=True)
 class Limits:
     """What is asked of each node, and for how long.
 
     Attributes:
-        requests_per_s: cap over any longer time, each request of a batch counted; `math.inf` for a node of one's own.
+        requests_per_s: cap over any longer time, each request of a batch counted; without it 100, and none for a node on
+            this machine.
         burst_s: so many seconds' worth may come at once after a pause.
         concurrency: exchanges at the same time.
         batch: requests in one exchange; less where the node refuses that many.
@@ -23,7 +26,7 @@ class Limits:
         max_lag: so many blocks may a node be behind the best before another is preferred.
     """
 
-    requests_per_s: float = 100.0
+    requests_per_s: float | None = None
     burst_s: float = 1.0
     concurrency: int = 4
     batch: int = 100
@@ -46,10 +49,12 @@ class Pace:
 
     Args:
         limits: `requests_per_s` and `burst_s` are used. stopwatch: seconds that never jump.
+        local: whether the node is on this machine.
     """
 
-    def __init__(self, limits: Limits, stopwatch: Callable[[], float]) -> None:
-        self._each_s = 0.0 if math.isinf(limits.requests_per_s) else 1.0 / limits.requests_per_s
+    def __init__(self, limits: Limits, stopwatch: Callable[[], float], local: bool = False) -> None:
+        default = math.inf if local else _POLITE_PER_S
+        self._each_s = 1.0 / (default if limits.requests_per_s is None else limits.requests_per_s)
         self._burst_s, self._stopwatch = limits.burst_s, stopwatch
         self._booked_until = -math.inf
         self._lock = threading.Lock()

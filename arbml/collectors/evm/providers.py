@@ -30,7 +30,8 @@ class Providers:
         urls: http or https, the preferred one first; they may hold keys, which are never shown.
         chain_id: which chain it must be, others are not asked; without it all nodes have to be of the same.
         limits: how fast and how patiently they are asked.
-        rng: of the jitter. stopwatch: seconds that never jump. sleep: waits for that many seconds.
+        rng: of the jitter. stopwatch: seconds that never jump. sleep: waits for that many seconds; what is
+            true ends the question with the last error, as `wait` of an event that tells to stop does.
         connect: makes a connection from a URL.
 
     Raises:
@@ -44,7 +45,7 @@ class Providers:
         limits: Limits | None = None,
         rng: random.Random | None = None,
         stopwatch: Callable[[], float] = stopwatch_s,
-        sleep: Callable[[float], None] = time.sleep,
+        sleep: Callable[[float], object] = time.sleep,
         connect: Callable[[str], Connection] = HttpRpc,
     ) -> None:
         if not urls:
@@ -201,12 +202,11 @@ class _Trouble:
         if self._failures >= max(self._limits.tries, 2 * self._nodes) or len(self._refused_by) == self._nodes:
             raise error
 
-    def wait(self, seconds: float, sleep: Callable[[float], None]) -> None:
+    def wait(self, seconds: float, sleep: Callable[[float], object]) -> None:
         """Wait until a node may be asked again.
 
         Raises:
-            RpcError: the last one, when that is longer than patience lasts.
+            RpcError: the last one, when that is longer than patience lasts, or it is time to stop.
         """
-        if self._stopwatch() - self._started_s + seconds > self._limits.patience_s:
-            raise self.last or Unreachable("a request", "all nodes", f"they rest for another {seconds:.0f} s after failures")
-        sleep(seconds)
+        if self._stopwatch() - self._started_s + seconds > self._limits.patience_s or sleep(seconds):
+            raise self.last or Unreachable("a request", "all nodes", f"they rest for another {seconds:.2g} s after failures")
