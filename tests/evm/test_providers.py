@@ -17,7 +17,6 @@ from arbml.collectors.evm.errors import (
     Pruned,
     RateLimited,
     Refused,
-    RpcError,
     TooManyResults,
     UnknownBlock,
     Unreachable,
@@ -32,7 +31,7 @@ from arbml.collectors.evm.transport import HttpRpc
 from arbml.errors import ConfigError
 from tests.evm import faults
 from tests.evm.fixtures import needs_chain
-from tests.evm.proxy import Fault, Proxy, proxied
+from tests.evm.proxy import Exchange, Fault, Proxy, proxied
 
 if TYPE_CHECKING:
     from tests.evm.world import World
@@ -246,18 +245,33 @@ def test_a_node_of_another_chain_is_refused(make: Make, caplog: pytest.LogCaptur
 
 @needs_chain
 def test_a_batch_that_is_too_large_is_asked_in_parts(make: Make) -> None:
-    def at_most(exchange: Any) -> bool:
-        return len(exchange.asked) > 7 and faults.says(-32600, "batch limit of 7 exceeded")(exchange)
+    never = faults.status(200, body=b'{"id":null,"error":{"code":-32600,"message":"invalid request"}}')
+    for most, fault in ((7, faults.status(413)), (1, never), (100, never)):
 
-    refusing: Fault = lambda exchange: len(exchange.asked) > 7 and faults.status(413)(exchange)  # noqa: E731
-    for fault in (refusing, None):
-        providers, (proxy,) = make(fault, limits=Limits(requests_per_s=math.inf, batch=40))
+        def refusing(exchange: Exchange, most: int = most, fault: Fault = fault) -> bool:
+            return len(exchange.asked) > most and fault(exchange)
+
+        providers, (proxy,) = make(refusing, limits=Limits(requests_per_s=math.inf, batch=40))
         blocks = providers.batch([("eth_getBlockByNumber", [hex(n), False]) for n in range(60)])
         assert [int(block["number"], 16) for block in blocks] == list(range(60))
-        sizes = [len(methods) for methods in proxy.seen[1:]]
-        assert sizes == ([40, 20, 10] + [5] * 12 if fault else [40, 20])
-    providers, (proxy,) = make(at_most)
-    assert isinstance(providers.batch([("eth_chainId", [])] * 8)[0], RpcError)
+        sizes = [len(methods) for methods in proxy.seen if "eth_chainId" not in methods and methods != ["eth_blockNumber"]]
+        assert sizes == {7: [40, 20, 10, *[5] * 12], 1: [1] * 60, 100: [40, 20]}[most]
+        logs = providers.call("eth_getLogs", [{"fromBlock": "0x1", "toBlock": providers.call("eth_blockNumber", [])}])
+        assert len(logs) > 50
+
+
+@needs_chain
+def test_a_part_that_fails_does_not_undo_those_before(world: "World", make: Make) -> None:
+    calls = [0]
+
+    def third(exchange: Exchange) -> bool:
+        calls[0] += 1
+        return calls[0] == 3 and faults.half(exchange)
+
+    providers, (one, other) = make(third, None, limits=Limits(requests_per_s=math.inf, batch=10))
+    blocks = providers.batch([("eth_getBlockByNumber", [hex(n), False]) for n in range(30)])
+    assert [int(block["number"], 16) for block in blocks] == list(range(30))
+    assert (one.count("eth_getBlockByNumber"), other.count("eth_getBlockByNumber")) == (20, 20)
 
 
 @needs_chain

@@ -5,7 +5,7 @@
     |- RateLimited              (TransientError) asked too often; carries retry_after_s
     |- UnknownBlock             (TransientError) the node has no such block: it lags behind, or the block was orphaned
     |- TooManyResults           (SourceError) ask for less; carries suggested_range
-    |- BatchTooLarge            (SourceError) ask for fewer requests at once; only `HttpRpc` raises it, `Providers` splits
+    |- BatchTooLarge            (SourceError) ask for fewer requests at once; `Providers` does so itself
     |- Pruned                   (SourceError) the block is known, its state is gone; only an archive node has it
     |- Unsupported              (SourceError) the node does not know the method
     |- Reverted                 (SourceError) the contract refused the call

@@ -55,7 +55,7 @@ class Node:
         self._warned_at_s = float("-inf")
         self._rests_until_s = float("-inf")
         self._chain_id: int | None = None
-        self.batch_size = limits.batch
+        self._batch_size = limits.batch
 
     @property
     def rests_s(self) -> float:
@@ -63,11 +63,29 @@ class Node:
         return max(0.0, self._rests_until_s - self._stopwatch())
 
     def ask(self, requests: Sequence[Request]) -> list[Any]:
-        """Return results and errors in place, after the wait that its pace wants; notes what is learnt about its head.
+        """Return results and errors in place, after the waits that its pace wants; notes what is learnt about its head.
+
+        More than it takes at once is asked in parts; where a part is not answered at all, that error stands in its places.
 
         Raises:
             RpcError: there was no answer at all.
         """
+        answers: list[Any] = []
+        while len(answers) < len(requests):
+            part = requests[len(answers) : len(answers) + self._batch_size]
+            try:
+                answers += self._exchange(part)
+            except BatchTooLarge as error:
+                if len(part) == 1:
+                    raise
+                self._shrink(error, len(part))
+            except RpcError as error:
+                if not answers:
+                    raise
+                answers += [error] * (len(requests) - len(answers))
+        return answers
+
+    def _exchange(self, requests: Sequence[Request]) -> list[Any]:
         wait_s = self._pace.book(len(requests))
         if wait_s > 0:
             self._sleep(wait_s)
@@ -122,10 +140,10 @@ class Node:
                 was, self._in_a_row = self._in_a_row, 0
             _log.log(logging.INFO if was > 2 else logging.DEBUG, "%s answers again after %d failures", self.name, was)
 
-    def shrink(self, error: BatchTooLarge, size: int) -> None:
+    def _shrink(self, error: BatchTooLarge, size: int) -> None:
         """Ask less at once from now on, after a batch of `size` was refused."""
-        self.batch_size = max(1, min(self.batch_size, size) // 2)
-        _log.info("%s; asking %d at once from now on", error, self.batch_size)
+        self._batch_size = max(1, min(self._batch_size, size) // 2)
+        _log.info("%s; asking %d at once from now on", error, self._batch_size)
 
     def ban(self, error: WrongChain) -> None:
         """Never ask it again."""

@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from arbml.clock import stopwatch_s
-from arbml.collectors.evm.errors import BatchTooLarge, RpcError, Unreachable, WrongChain
+from arbml.collectors.evm.errors import RpcError, Unreachable, WrongChain
 from arbml.collectors.evm.node import Connection, Node
 from arbml.collectors.evm.pace import Limits
 from arbml.collectors.evm.question import AGAIN, Question
@@ -85,8 +85,6 @@ class Providers:
             try:
                 self._check_chain(node)
                 again = question.ask(node, part, self._best_head())
-            except BatchTooLarge as error:
-                node.shrink(error, len(part))
             except WrongChain as error:
                 self._refuse(node, error)
                 trouble.last = error

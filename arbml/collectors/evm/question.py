@@ -55,8 +55,7 @@ class Question:
     def part(self, node: Node, best: int) -> list[int]:
         """Return what to ask a node: what is open first and what may be asked with it."""
         asked = self._asked.get(self.open[0])
-        fit = [n for n in self.open if self._asked.get(n) == asked and not self.beyond(node, best, n)]
-        return fit[: node.batch_size]
+        return [n for n in self.open if self._asked.get(n) == asked and not self.beyond(node, best, n)]
 
     def ask(self, node: Node, part: Sequence[int], best: int) -> RpcError | None:
         """Ask a node and take in what it says; return an error after which the same may be asked again, where there is one.
@@ -65,11 +64,11 @@ class Question:
             RpcError: there was no answer at all.
         """
         requests = [self._requests[n] for n in part]
-        # behind one URL there may be several nodes: near the head, the one that gives logs has to say how far it is itself
+        # behind one URL there may be several nodes: near the head, the one that gives logs first has to say how far it is itself
         guarded = any(silent and number > node.head - _NEAR_HEAD for number, silent in (self._needs[n] for n in part))
-        answers = node.ask([*requests, ("eth_blockNumber", [])] if guarded else requests)
+        answers = node.ask([("eth_blockNumber", []), *requests] if guarded else requests)
         if guarded:
-            head = answers.pop()
+            head = answers.pop(0)
             for at, n in enumerate(part):
                 if self._needs[n][1]:
                     answers[at] = self._not_cut(n, answers[at], head, node)

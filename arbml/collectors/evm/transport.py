@@ -106,6 +106,7 @@ class HttpRpc:
             found = connection.exchange(message, deadline_s, self._max_bytes)
         except BaseException:
             connection.close()
+            self.close()  # what one met, the others that were idle will meet
             raise
         with self._lock:
             keep = connection.open and len(self._idle) < self._max_idle
