@@ -4,6 +4,7 @@ Only this package knows the database, and in it only `engine` knows which one it
 """
 
 from arbml.store.alerts import Alert
+from arbml.store.bars import BARS
 from arbml.store.batch import Appended
 from arbml.store.checkpoints import Checkpoint
 from arbml.store.executions import executions_to_frame, frame_to_executions
@@ -13,6 +14,7 @@ from arbml.store.store import Store, StoreStats
 from arbml.store.ticks import StreamStats, TickStats
 
 __all__ = [
+    "BARS",
     "GAS_PRICES",
     "Alert",
     "Appended",

@@ -68,6 +68,10 @@ class Batch:
         """Whether every column is an array."""
         return all(isinstance(values, np.ndarray) and values.dtype != object for values in self._columns.values())
 
+    def lists(self) -> list[list[Any]]:
+        """Return each column as plain Python values."""
+        return [_plain(values, name in self._whole) for name, values in self._columns.items()]
+
     def take(self, rows: npt.NDArray[Any]) -> "Batch":
         """Return the rows with these numbers, or where a mask is true, of a numeric batch."""
         return Batch({name: np.asarray(values)[rows] for name, values in self._columns.items()}, tuple(self._whole))
@@ -126,8 +130,9 @@ def storable(df: pd.DataFrame, source: str, whole: Sequence[str] = ()) -> pd.Dat
             bad = np.flatnonzero((values != np.floor(values)) & ~np.isnan(values) | (np.abs(values) >= 2.0**63))
         if len(bad):
             raise SchemaError(f"{source}: column '{name}', row {bad[0]}: {values[bad[0]]!r} must be a whole number of at most 64 bits")
-    for name in df.select_dtypes(object).columns:
-        refuse_bad_text(df[name].tolist(), name, source, strict=True)
+    for name, dtype in zip(df.columns, df.dtypes, strict=True):
+        if dtype.kind == "O":
+            refuse_bad_text(df[name].tolist(), name, source, strict=True)
     known = df["ts_known_ms"].to_numpy()
     if bool((known[1:] >= known[:-1]).all()):
         return df

@@ -62,19 +62,21 @@ class Chain(ChainReading):
         return appended
 
     def _append(self, connection: Connection, units: Sequence[BlockUnit], found: Rows) -> Appended:
+        new = True
         for chain_id in sorted({unit.chain_id for unit in units}):
             self._database.lock_chain(connection, chain_id)
-            _refuse_unlinked(connection, [unit for unit in units if unit.chain_id == chain_id], self._database.where)
-        done = self._insert(connection, blocks, found.blocks)
-        done += self._insert(connection, pool_events, found.events)
-        done += self._insert(connection, pool_states, found.states)
+            new &= _all_new_and_linked(connection, [unit for unit in units if unit.chain_id == chain_id], self._database.where)
+        # whoever brings the first block at a height brings the first of its events and states
+        done = self._insert(connection, blocks, found.blocks, new)
+        done += self._insert(connection, pool_events, found.events, new)
+        done += self._insert(connection, pool_states, found.states, new)
         done += self._ticks.write(connection, found.ticks)
         self._gas.write(connection, found.gas)
         return done + self._executions.write(connection, found.executions, found.found_in)
 
-    def _insert(self, connection: Connection, table: Table, columns: dict[str, list[Any]]) -> Appended:
+    def _insert(self, connection: Connection, table: Table, columns: dict[str, list[Any]], new: bool) -> Appended:
         stored = {name: self._database.raw(values) if name in _RAW else values for name, values in columns.items()}
-        return self._database.append(connection, table, Batch(stored))
+        return self._database.append(connection, table, Batch(stored), surely_new=new)
 
     def remove_above(self, chain_id: int, number: int, orphaned_ms: int, checkpoint: Checkpoint | None = None) -> int:
         """Take out every block above `number` with all that was in it, in one transaction.
@@ -136,11 +138,16 @@ def _move(connection: Connection, table: Table, condition: Any, reorg_id: int, o
     connection.execute(delete(table).where(condition))
 
 
-def _refuse_unlinked(connection: Connection, units: Sequence[BlockUnit], where: str) -> None:
-    """Hold the chain together: one block at a height, and each the child of the one before it where that is there."""
+def _all_new_and_linked(connection: Connection, units: Sequence[BlockUnit], where: str) -> bool:
+    """Hold the chain together: one block at a height, and each the child of the one before it where that is there.
+
+    Returns:
+        Whether none of the blocks is stored.
+    """
     b = blocks.c
     near = (b.chain_id == units[0].chain_id) & b.number.between(units[0].number - 1, units[-1].number + 1)
     known = {number: (hash_, parent) for number, hash_, parent in connection.execute(select(b.number, b.hash, b.parent_hash).where(near))}
+    new = not any(unit.number in known for unit in units)
     for unit in units:
         at = f"{where}: chain {unit.chain_id}, block {unit.number}"
         held = known.setdefault(unit.number, (unit.hash, unit.parent_hash))
@@ -153,3 +160,4 @@ def _refuse_unlinked(connection: Connection, units: Sequence[BlockUnit], where: 
             raise StoreError(f"{at}: its parent is {unit.parent_hash}, but block {unit.number - 1} is {before[0]}; remove_above first")
         if after is not None and after[1] != unit.hash:
             raise StoreError(f"{at}: {unit.hash} is not the parent {after[1]} of block {unit.number + 1}; remove_above first")
+    return new

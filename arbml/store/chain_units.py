@@ -129,18 +129,23 @@ def rows(units: Sequence[BlockUnit]) -> Rows:
         [(u.chain_id, u.number, u.ts_ms, u.ts_known_ms, *_STATE(state)) for u in units for state in u.states],
         (*_BLOCK, *_STATE_FIELDS), "pool states",
     )  # fmt: skip
-    found_in = np.repeat([u.number for u in units], [len(u.executions) for u in units])
-    executions = EXECUTIONS.check(_of_its_block(units, "executions", ("chain_id",), EXECUTIONS.empty()))
-    order = np.argsort(executions["ts_known_ms"].to_numpy(), kind="stable")  # in which they are checked and stored
+    executions = _of_its_block(units, "executions", ("chain_id",), EXECUTIONS.empty())
+    found_in = np.empty(0, np.int64)
+    if len(executions):
+        executions = EXECUTIONS.check(executions)
+        order = np.argsort(executions["ts_known_ms"].to_numpy(), kind="stable")  # in which they are checked and stored
+        found_in = np.repeat([u.number for u in units], [len(u.executions) for u in units])[order]
+        executions = checked_executions(executions)
     return Rows(
         blocks, events, states,
         checked_ticks(_of_its_block(units, "ticks", ("chain_id", "block_number", "ts_ms"), TICKS.empty())),
         checked_gas(_first_of_each_moment(_of_its_block(units, "gas", ("chain_id", "block_number", "ts_ms"), GAS_PRICES.empty()))),
-        checked_executions(executions),
-        found_in[order].tolist(),
+        executions,
+        found_in.tolist(),
     )  # fmt: skip
 
 
+_OF_BLOCK = {"block_number": "number"}  # where a column's name is not the block's
 _BLOCK = ("chain_id", "block_number", "ts_ms", "ts_known_ms")
 _EVENT_FIELDS = ("log_index", "tx_index", "tx_hash", "pool", "kind")
 _STATE_FIELDS = ("pool", "kind", "reserve0", "reserve1", "sqrt_price_x96", "liquidity", "tick")
@@ -166,17 +171,26 @@ def _of_its_block(units: Sequence[BlockUnit], what: str, same: Iterable[str], em
     filled = [frame for frame in frames if len(frame)]
     if not filled:
         return empty
-    df = filled[0] if len(filled) == 1 else pd.concat(filled, ignore_index=True)
+    if len(units) == 1:
+        _refuse_others(filled[0], what, {name: getattr(units[0], _OF_BLOCK.get(name, name)) for name in same})
+        return filled[0]
     lengths = [len(frame) for frame in frames]
-    for name in same:
-        wanted = np.repeat([getattr(unit, "number" if name == "block_number" else name) for unit in units], lengths)
-        bad = np.flatnonzero(df[name].to_numpy() != wanted) if name in df.columns else np.zeros(1, int)
-        if len(bad):
-            has = repr(df[name].iloc[bad[0]]) if name in df.columns else "missing"
-            raise SchemaError(f"{what} of a block: column '{name}', row {bad[0]}: {has}, but the block has {wanted[bad[0]]}")
+    wanted = {name: np.repeat([getattr(unit, _OF_BLOCK.get(name, name)) for unit in units], lengths) for name in same}
+    df = filled[0] if len(filled) == 1 else pd.concat(filled, ignore_index=True)
+    _refuse_others(df, what, wanted)
     return df
+
+
+def _refuse_others(df: pd.DataFrame, what: str, wanted: Mapping[str, Any]) -> None:
+    for name, values in wanted.items():
+        if name not in df.columns:
+            raise SchemaError(f"{what} of a block: column '{name}' is missing")
+        bad = np.flatnonzero(df[name].to_numpy() != values)
+        if len(bad):
+            block = values if np.ndim(values) == 0 else values[bad[0]]
+            raise SchemaError(f"{what} of a block: column '{name}', row {bad[0]}: {df[name].iloc[bad[0]]!r}, but the block has {block}")
 
 
 def _first_of_each_moment(gas: GasFrame) -> GasFrame:
     """Blocks may share a second, gas prices may not: the first block's stays, `blocks` has the fees of each."""
-    return gas.sort_values("block_number", kind="stable").drop_duplicates(["chain_id", "ts_ms"])
+    return gas if len(gas) < 2 else gas.sort_values("block_number", kind="stable").drop_duplicates(["chain_id", "ts_ms"])

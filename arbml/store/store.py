@@ -10,6 +10,7 @@ from sqlalchemy import func, select
 from arbml.config import StoreConfig
 from arbml.store import tables
 from arbml.store.alerts import Alerts
+from arbml.store.bars import Bars
 from arbml.store.chain import Chain
 from arbml.store.checkpoints import Checkpoint, Checkpoints
 from arbml.store.engine import Database, connect
@@ -38,7 +39,7 @@ class Store:
     Every write is one transaction: a process that is killed leaves all of it or nothing.
 
     Attributes:
-        ticks, executions, predictions, gas, chain, alerts, patterns: the tables.
+        ticks, executions, predictions, gas, chain, alerts, patterns: the tables. bars: made of the ticks.
         where: path or URL for people; never with user, password or options.
     """
 
@@ -46,6 +47,7 @@ class Store:
         self._database = database
         self._checkpoints = Checkpoints(database)
         self.ticks = Ticks(database)
+        self.bars = Bars(database)
         self.executions = Executions(database)
         self.predictions = Predictions(database)
         self.gas = GasPrices(database)
@@ -101,6 +103,7 @@ class Store:
     def close(self) -> None:
         """Give back every connection; the store may be used again all the same."""
         self._database.close()
+        self.ticks.forget()
 
     def __enter__(self) -> Self:
         return self

@@ -53,6 +53,8 @@ class Ticks:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        # names never change their number and are never deleted, so those that were committed once need not be asked again
+        self._known: dict[str, dict[tuple[str, ...], int]] = {"streams": {}, "pools": {}}
 
     def append(self, ticks: TickFrame | Iterable[Tick], checkpoint: Checkpoint | None = None) -> Appended:
         """Store ticks in one transaction, leaving out those that are there already.
@@ -75,7 +77,7 @@ class Ticks:
         return appended
 
     def write(self, connection: Connection, df: TickFrame) -> Appended:
-        """Store ticks that `checked_ticks` gave, in a transaction of the caller."""
+        """Store ticks that `checked_ticks` gave, in a transaction of the caller, who does so once in it."""
         if df.empty:
             return Appended()
         venues, venue_names = pd.factorize(df["venue"].to_numpy())
@@ -85,10 +87,27 @@ class Ticks:
         pools, pool_names = pd.factorize(df["pool"].to_numpy())  # -1 where there is none
 
         numbers = {name: df[name].to_numpy() for name in _STORED_AS_THEY_ARE}
-        numbers["stream_id"] = _ids(self._database, connection, tables.streams, wanted)[streams]
-        pool_ids = _ids(self._database, connection, tables.pools, [(name,) for name in pool_names])
+        numbers["stream_id"] = self._ids(connection, tables.streams, wanted)[streams]
+        pool_ids = self._ids(connection, tables.pools, [(name,) for name in pool_names])
         numbers["pool_id"] = np.append(pool_ids, np.nan)[pools]
         return self._database.append(connection, tables.ticks, Batch(numbers, whole=(*_WHOLE, "pool_id")))
+
+    def forget(self) -> None:
+        """Ask the database anew for the names; another one may be there after it was closed."""
+        for names in self._known.values():
+            names.clear()
+
+    def _ids(self, connection: Connection, table: Table, wanted: Sequence[tuple[str, ...]]) -> npt.NDArray[np.int64]:
+        """Return the number of each name, giving new names their numbers."""
+        known = self._known[table.name]
+        if any(name not in known for name in wanted):
+            known.update(_numbers(connection, table))  # before new ones are added: they are gone if this transaction fails
+        missing = sorted(name for name in set(wanted) if name not in known)
+        if missing:
+            columns = [column.name for column in table.columns][1:]
+            self._database.insert_missing(connection, table, [dict(zip(columns, name, strict=True)) for name in missing])
+            known = _numbers(connection, table)
+        return np.array([known[name] for name in wanted], np.int64)
 
     def read(
         self,
@@ -112,8 +131,8 @@ class Ticks:
             StoreError: if the database cannot be read.
         """
         with self._database.reading() as connection:
-            streams = _names(connection, tables.streams)
-            chosen = [number for number, name in streams.items() if _within(name[0], venues) and _within(name[1], pairs)]
+            streams = chosen_streams(connection, venues, pairs)
+            chosen = list(streams)
             if not chosen:
                 return TICKS.empty()
             table = tables.ticks.c
@@ -163,6 +182,12 @@ def checked_ticks(ticks_: TickFrame) -> TickFrame:
     return storable(TICKS.check(ticks_), "ticks", _WHOLE)
 
 
+def chosen_streams(connection: Connection, venues: Sequence[str] | None, pairs: Sequence[str] | None) -> Names:
+    """Return venue and pair of the series of these venues and pairs (None for all), by number."""
+    found = _names(connection, tables.streams).items()
+    return {number: name for number, name in found if _within(name[0], venues) and _within(name[1], pairs)}
+
+
 def _within(name: str, wanted: Sequence[str] | None) -> bool:
     return wanted is None or name == wanted or (not isinstance(wanted, str) and name in wanted)
 
@@ -171,15 +196,8 @@ def _names(connection: Connection, table: Table) -> Names:
     return {row[0]: tuple(row[1:]) for row in connection.execute(select(table))}
 
 
-def _ids(database: Database, connection: Connection, table: Table, wanted: Sequence[tuple[str, ...]]) -> npt.NDArray[np.int64]:
-    """Return the number of each name, giving new names their numbers."""
-    if not wanted:
-        return np.empty(0, np.int64)
-    columns = [column.name for column in table.columns][1:]
-    missing = sorted(set(wanted) - set(_names(connection, table).values()))
-    database.insert_missing(connection, table, [dict(zip(columns, name, strict=True)) for name in missing])
-    numbers = {name: number for number, name in _names(connection, table).items()}
-    return np.array([numbers[name] for name in wanted], np.int64)
+def _numbers(connection: Connection, table: Table) -> dict[tuple[str, ...], int]:
+    return {name: number for number, name in _names(connection, table).items()}
 
 
 def _frame(columns: dict[str, npt.NDArray[np.generic]], streams: Names, pools: Names) -> TickFrame:

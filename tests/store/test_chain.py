@@ -48,6 +48,18 @@ def test_a_block_comes_back_exactly(store: Store) -> None:
     assert store.executions.read()["request_id"].tolist() == ["tx-1-1-a"]
 
 
+@pytest.mark.parametrize("small", [0, 500])
+def test_few_rows_and_many_go_other_ways_to_the_same_end(store: Store, monkeypatch: pytest.MonkeyPatch, small: int) -> None:
+    monkeypatch.setattr("arbml.store.engine.postgres._SMALL", small)
+    twice = unit(3, events=[event(3), event(4), event(3)])  # one event too many: counted, not stored
+    assert store.chain.append_many([unit(1), unit(2)]) == Appended(new=2 * ROWS)
+    assert store.chain.append_many([unit(2), twice]) == Appended(new=ROWS + 1, known=ROWS + 1)
+    assert store.chain.append_many([unit(4, events=[event(1), event(1, amount0=-5)])]) == Appended(new=ROWS, conflicting=1)
+    assert store.chain.events(1)["log_index"].tolist() == [3, 3, 3, 4, 1]
+    assert store.chain.states(1)["liquidity"].tolist() == [2**127] * 4
+    assert store.chain.remove_above(1, 0, 99_000) == 4
+
+
 def test_tip_and_block(store: Store) -> None:
     assert store.chain.tip(1) is store.chain.block(1, 1) is None
     assert store.chain.append_many([unit(2), unit(1), unit(1, chain_id=10)]) == Appended(new=3 * ROWS)

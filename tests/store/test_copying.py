@@ -61,6 +61,12 @@ def ticks(*times: int, venue: str = "a", price: float = 1.0) -> list[Tick]:
     return [Tick(ts, venue, "X/Y", price, ts) for ts in times]
 
 
+@pytest.fixture(autouse=True, params=[0, 500])
+def small(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Few rows go another way than many: both."""
+    monkeypatch.setattr("arbml.store.engine.postgres._SMALL", request.param)
+
+
 def test_new_rows_known_rows_and_earlier_rows_in_one_batch(store: Store) -> None:
     assert store.ticks.append(ticks(10, 20)) == Appended(new=2)
     assert store.ticks.append([*ticks(5, 10, 15, 20, 25, 30), *ticks(1, 2, venue="b")]) == Appended(new=6, known=2)

@@ -24,6 +24,7 @@ _ENCODED = "characters like @ / : in user and password percent-encoded"
 _SCHEMES = frozenset({"postgres", "postgresql", "postgresql+psycopg"})
 _SCHEMA_LOCK = 0x6172626D6C  # "arbml": the advisory lock that a migrating process holds
 _CHAIN_LOCK = _SCHEMA_LOCK << 16  # plus the chain: the lock of whoever writes its blocks
+_SMALL = 500                 # rows that one statement takes as arrays
 _PAGE = 250_000              # rows gathered into arrays by the server at once: about 30 MB there
 
 
@@ -78,35 +79,46 @@ class PostgresDatabase(Database):
     def put(self, connection: Connection, table: Table, row: Mapping[str, Any]) -> None:
         connection.execute(insert(table).values(**row).on_conflict_do_update(index_elements=list(table.primary_key), set_=row))
 
-    def _insert_fresh(self, connection: Connection, table: Table, batch: Batch) -> tuple[int, Batch]:
+    def _insert_fresh(self, connection: Connection, table: Table, batch: Batch, all_new: bool) -> tuple[int, Batch | None]:
         types = _types(table, batch, connection)
-        if not len(batch) or not encodable(batch, types):
+        if len(batch) <= _SMALL or not (all_new or encodable(batch, types)):
             return 0, batch
-        fresh = _fresh(connection, table, batch)
-        if not fresh.any():
-            return 0, batch
-        rows = batch if fresh.all() else batch.take(fresh)
+        rows, rest = (batch, None) if all_new else _divided(connection, table, batch)
+        if rows is None:
+            return 0, rest
         try:
             with connection.begin_nested():
                 _copy(connection, table.name, rows, types)
         except psycopg.errors.UniqueViolation:  # the batch holds a key twice, or another writer was faster
             return 0, batch
-        return len(rows), batch.take(~fresh)
+        return len(rows), rest
 
     def _insert_new(self, connection: Connection, table: Table, batch: Batch) -> int:
-        incoming = self._incoming(connection, table, batch)
+        # in the order of the key, so that two writers of the same rows wait for each other instead of deadlocking,
+        # and of two rows with one key the first in the batch comes first
+        keys, names = [key.name for key in table.primary_key], ", ".join(batch.names)
+        if len(batch) <= _SMALL:  # as arrays in one statement: no table between, no further round trip
+            arrays, values = _arrays(batch, _types(table, batch, connection))
+            rows = f"unnest({arrays}) WITH ORDINALITY AS incoming ({names}, place)"
+            last = "place"
+        else:
+            rows, last, values = self._staged(connection, table, batch).name, "ctid", []
+        order = ", ".join([*keys, last])
+        with _driver(connection).cursor() as cursor:
+            done = cursor.execute(
+                f"INSERT INTO {table.name} ({names}) SELECT {names} FROM {rows} ORDER BY {order} ON CONFLICT DO NOTHING", values
+            )
+            return done.rowcount
+
+    def _incoming(self, connection: Connection, table: Table, batch: Batch) -> Table:
+        return self._staged(connection, table, batch) if len(batch) <= _SMALL else staging(table)
+
+    def _staged(self, connection: Connection, table: Table, batch: Batch) -> Table:
+        incoming = staging(table)
         # kept by the session, emptied by the commit: no new catalogue rows for every write
         connection.execute(sa.text(f"CREATE TEMP TABLE IF NOT EXISTS {incoming.name} (LIKE {table.name}) ON COMMIT DELETE ROWS"))
         _copy(connection, incoming.name, batch, _types(table, batch, connection))
-        # in the order of the key, so that two writers of the same rows wait for each other instead of deadlocking,
-        # and of two rows with one key the first in the batch comes first
-        order = [*(incoming.c[key.name] for key in table.primary_key), literal_column("ctid")]
-        rows = select(*(incoming.c[name] for name in batch.names)).order_by(*order)
-        insertion = insert(table).from_select(batch.names, rows).on_conflict_do_nothing()
-        return connection.execute(insertion, execution_options={"preserve_rowcount": True}).rowcount
-
-    def _incoming(self, connection: Connection, table: Table, batch: Batch) -> Table:
-        return staging(table)
+        return incoming
 
     def read_columns(self, connection: Connection, statement: Select[Any]) -> Columns:
         types = numeric_types(statement)
@@ -189,6 +201,17 @@ def _types(table: Table, batch: Batch, connection: Connection) -> list[str]:
     return [str(table.c[name].type.compile(connection.dialect)).split(" COLLATE")[0].split("(")[0].lower() for name in batch.names]
 
 
+def _arrays(batch: Batch, types: Sequence[str]) -> tuple[str, list[list[Any]]]:
+    """Return the columns as typed array parameters, and their values."""
+    casts, columns = [], batch.lists()
+    for i, kind in enumerate(types):
+        casts.append(f"%s::{kind}[]")
+        if kind == "numeric":  # psycopg takes the type of a list from one of its values; others may have more bits
+            casts[i] = "%s::text[]::numeric[]"
+            columns[i] = [None if value is None else str(value) for value in columns[i]]
+    return ", ".join(casts), columns
+
+
 def _copy(connection: Connection, table: str, batch: Batch, types: Sequence[str]) -> None:
     statement = f"COPY {table} ({', '.join(batch.names)}) FROM STDIN (FORMAT BINARY)"
     with _driver(connection).cursor() as cursor, cursor.copy(statement) as copy:
@@ -199,6 +222,14 @@ def _copy(connection: Connection, table: str, batch: Batch, types: Sequence[str]
         copy.set_types(types)
         for row in batch:
             copy.write_row(row)
+
+
+def _divided(connection: Connection, table: Table, batch: Batch) -> tuple[Batch | None, Batch | None]:
+    """Return the rows of a sorted batch whose keys are new, and those whose keys may be there."""
+    fresh = _fresh(connection, table, batch)
+    if fresh.all():
+        return batch, None
+    return (batch.take(fresh), batch.take(~fresh)) if fresh.any() else (None, batch)
 
 
 def _fresh(connection: Connection, table: Table, batch: Batch) -> npt.NDArray[np.bool_]:
