@@ -33,7 +33,7 @@ from arbml.evaluation import measured_coverage
 from arbml.frames import EXECUTIONS, ExecutionFrame, TickFrame, sort_by_knowing
 from arbml.registry import Registry, Version
 from flows.progress import report
-from flows.sources import SimulatorSource, Source, checked
+from flows.sources import FileSource, SimulatorSource, Source, checked
 from flows.workspace import Selection, Workspace
 
 TESTED = 0.3  # last part of the ticks that is tested where no start is given; what was before trains
@@ -108,7 +108,7 @@ def load(plan: Plan) -> Recording:
 def _named(source: Source) -> str:
     if isinstance(source, SimulatorSource):
         return f"{source.hours:g} h of the simulated market, seed {source.seed}"
-    return source.path.name
+    return source.path.name if isinstance(source, FileSource) else ", ".join(source.exchanges)
 
 
 def _world(collectors: Sequence[Collector]) -> SimulatedFate | None:

@@ -8,6 +8,7 @@ from prefect import flow, task
 from prefect.cache_policies import NO_CACHE
 
 from arbml.collectors import Collector, CollectReport, collect
+from arbml.collectors.live import collect_live
 from arbml.errors import NotEnoughData, TransientError
 from flows.progress import report
 from flows.sources import Source, checked
@@ -41,11 +42,12 @@ def check_sources(sources: Sequence[Source]) -> list[Collector]:
 
 @task(cache_policy=NO_CACHE, retries=3, retry_delay_seconds=[2, 10, 60], retry_condition_fn=is_transient)
 def collect_source(collector: Collector) -> CollectReport:
-    """Collect one source to its end. Idempotent: a second time adds nothing."""
+    """Collect one source to its end. Idempotent: a second time adds nothing of a recorded one."""
     workspace = Workspace()
     stage = f"collect {collector.name}"
     report(stage, 0)
-    done = collect(
+    work: Any = collect_live if hasattr(collector, "gaps") else collect
+    done: CollectReport = work(
         collector, workspace.store, workspace.config.collection,
         lambda rows, total: report(stage, 0.99 * rows / total if total else 0.0),
     )
@@ -57,8 +59,9 @@ def collect_source(collector: Collector) -> CollectReport:
 def collect_flow(sources: Sequence[Source]) -> Collected:
     """Collect every source, one after the other."""
     collectors = check_sources(sources)
-    notes = tuple(note for collector in collectors for note in getattr(collector, "notes", ()))
-    return Collected(tuple(collect_source(collector) for collector in collectors), notes)
+    reports = tuple(collect_source(collector) for collector in collectors)
+    # a live source knows only afterwards what there is to say
+    return Collected(reports, tuple(note for collector in collectors for note in getattr(collector, "notes", ())))
 
 
 def selection_of(reports: Sequence[CollectReport]) -> Selection:

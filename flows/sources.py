@@ -37,7 +37,24 @@ class FileSource(BaseModel, frozen=True):
     dedupe: bool = False
 
 
-Source = SimulatorSource | FileSource
+class ExchangeSource(BaseModel, frozen=True):
+    """Centralised exchanges, live; the fields are those of `arbml.collectors.exchange.ExchangeSettings`.
+
+    Attributes:
+        interval_ms: between two rounds of asking; that of the settings without it.
+    """
+
+    kind: Literal["ccxt"] = "ccxt"
+    exchanges: tuple[str, ...]
+    pairs: tuple[str, ...]
+    mode: Literal["poll", "stream"] = "poll"
+    interval_ms: int | None = None
+    for_s: float | None = None
+    silence_s: float = 30.0
+    url: str | None = None
+
+
+Source = SimulatorSource | FileSource | ExchangeSource
 
 
 def checked(sources: Sequence[Source], config: Config) -> list[Collector]:
@@ -75,6 +92,10 @@ def open_sources(sources: Sequence[Source], collection: CollectionConfig, venues
     known = set(venues)
     opened: list[Collector] = []
     for source in sorted(sources, key=lambda s: isinstance(s, FileSource) and s.holds == "executions"):
+        if isinstance(source, ExchangeSource):
+            known |= set(source.exchanges)
+            opened.append(_exchanges(source, collection))
+            continue
         if isinstance(source, SimulatorSource):
             market = SimulatorConfig(seed=source.seed, hours=source.hours, interval_ms=collection.interval_ms)
             known |= {venue.name for venue in market.venues}
@@ -90,3 +111,14 @@ def open_sources(sources: Sequence[Source], collection: CollectionConfig, venues
             known |= set(ticks.venues)
             opened.append(ticks)
     return opened
+
+
+def _exchanges(source: ExchangeSource, collection: CollectionConfig) -> Collector:
+    from arbml.collectors.exchange import ExchangeCollector, ExchangeSettings
+
+    interval_ms = source.interval_ms or collection.interval_ms
+    return ExchangeCollector(
+        ExchangeSettings(
+            source.exchanges, source.pairs, source.mode, interval_ms, source.for_s, source.silence_s, source.url,
+        )
+    )

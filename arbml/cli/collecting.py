@@ -8,6 +8,7 @@ import typer
 
 from arbml.cli.output import Output
 from arbml.cli.session import session
+from arbml.errors import ConfigError
 
 if TYPE_CHECKING:
     from flows.sources import Source
@@ -50,6 +51,40 @@ def file(
     if executions:
         sources.append(FileSource(path=executions, holds="executions", sort=sort, dedupe=dedupe))
     _collect(context.obj, sources)
+
+
+@collect.command("ccxt")
+def ccxt(
+    context: typer.Context,
+    exchange: Annotated[str, typer.Option(help="Exchanges as ccxt calls them, separated by commas; each is a venue.")],
+    pair: Annotated[list[str], typer.Option(help="BASE/QUOTE as the exchanges call it; may be given again, or separated by commas.")],
+    streaming: Annotated[
+        bool, typer.Option("--stream/--poll", help="Listen to websockets, or ask each ML_DATA_INTERVAL.")
+    ] = False,
+    for_s: Annotated[float | None, typer.Option("--for", min=0.1, metavar="SECONDS", help="End after so long; else Ctrl-C.")] = None,
+    silence_s: Annotated[
+        float, typer.Option("--silence", min=1, metavar="SECONDS", help="Time without a quote that is recorded as a gap.")
+    ] = 30.0,
+    url: Annotated[str | None, typer.Option(help="Ask this host instead of the exchanges' own: a proxy, a test server.")] = None,
+) -> None:
+    """Collect quotes, depth and volume of centralised exchanges; needs pip install 'arbml[ccxt]'."""
+    from flows.sources import ExchangeSource
+
+    exchanges, pairs = _names("--exchange", [exchange]), _names("--pair", pair)
+    wrong = next((name for name in pairs if not all(name.partition("/")[::2]) or ":" in name), None)
+    if wrong is not None:
+        raise ConfigError(f"--pair {wrong!r} is not BASE/QUOTE of a spot market; write e.g. ETH/USDT")
+    if url is not None and not url.startswith(("http://", "https://")):
+        raise ConfigError(f"--url {url!r} must start with http:// or https://")
+    mode = "stream" if streaming else "poll"
+    _collect(context.obj, [ExchangeSource(exchanges=exchanges, pairs=pairs, mode=mode, for_s=for_s, silence_s=silence_s, url=url)])
+
+
+def _names(option: str, texts: Sequence[str]) -> tuple[str, ...]:
+    names = tuple(dict.fromkeys(name.strip() for text in texts for name in text.split(",") if name.strip()))
+    if not names:
+        raise ConfigError(f"{option} names nothing")
+    return names
 
 
 def _collect(out: Output, sources: "Sequence[Source]") -> None:

@@ -125,7 +125,7 @@ def collect(
         StoreError: the store refused; batches before this one are stored.
     """
     started = stopwatch_s()
-    tally = _Tally(collector.name)
+    tally = Tally(collector.name)
     resumed_after = _resume_after(collector, store)
     for df in _gathered(collector.ticks(), collection.batch_size):
         before = tally.rows
@@ -170,7 +170,7 @@ def _gathered(frames: Iterator[TickFrame], at_least: int) -> Iterator[TickFrame]
         raise failure
 
 
-class _Tally:
+class Tally:
     """Counts a collection as it goes."""
 
     def __init__(self, source: str) -> None:
