@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel
+from pydantic import BaseModel, SecretStr
 
 from arbml.collectors import Collector, ExecutionFileCollector, FileCollector, Simulator, SimulatorConfig, load_map
 from arbml.config import CollectionConfig, Config
@@ -51,7 +51,7 @@ class ExchangeSource(BaseModel, frozen=True):
     interval_ms: int | None = None
     for_s: float | None = None
     silence_s: float = 30.0
-    url: str | None = None
+    url: SecretStr | None = None
 
 
 Source = SimulatorSource | FileSource | ExchangeSource
@@ -119,6 +119,7 @@ def _exchanges(source: ExchangeSource, collection: CollectionConfig) -> Collecto
     interval_ms = source.interval_ms or collection.interval_ms
     return ExchangeCollector(
         ExchangeSettings(
-            source.exchanges, source.pairs, source.mode, interval_ms, source.for_s, source.silence_s, source.url,
+            source.exchanges, source.pairs, source.mode, interval_ms, source.for_s, source.silence_s,
+            source.url.get_secret_value() if source.url else None,
         )
     )

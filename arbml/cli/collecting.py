@@ -68,6 +68,8 @@ def ccxt(
     url: Annotated[str | None, typer.Option(help="Ask this host instead of the exchanges' own: a proxy, a test server.")] = None,
 ) -> None:
     """Collect quotes, depth and volume of centralised exchanges; needs pip install 'arbml[ccxt]'."""
+    from pydantic import SecretStr
+
     from flows.sources import ExchangeSource
 
     exchanges, pairs = _names("--exchange", [exchange]), _names("--pair", pair)
@@ -75,9 +77,12 @@ def ccxt(
     if wrong is not None:
         raise ConfigError(f"--pair {wrong!r} is not BASE/QUOTE of a spot market; write e.g. ETH/USDT")
     if url is not None and not url.startswith(("http://", "https://")):
-        raise ConfigError(f"--url {url!r} must start with http:// or https://")
-    mode = "stream" if streaming else "poll"
-    _collect(context.obj, [ExchangeSource(exchanges=exchanges, pairs=pairs, mode=mode, for_s=for_s, silence_s=silence_s, url=url)])
+        raise ConfigError("--url must start with http:// or https://")
+    source = ExchangeSource(
+        exchanges=exchanges, pairs=pairs, mode="stream" if streaming else "poll", for_s=for_s, silence_s=silence_s,
+        url=None if url is None else SecretStr(url),
+    )  # fmt: skip
+    _collect(context.obj, [source])
 
 
 def _names(option: str, texts: Sequence[str]) -> tuple[str, ...]:

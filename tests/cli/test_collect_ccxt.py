@@ -78,7 +78,7 @@ def test_ctrl_c_ends_a_stream_and_keeps_what_has_come(exchange: FakeBinance, tmp
         (["--exchange", "binance", "--pair", "ETHUSDT"], "--pair 'ETHUSDT' is not BASE/QUOTE"),
         (["--exchange", ",", "--pair", "ETH/USDT"], "--exchange names nothing"),
         (["--exchange", "binance"], "--pair"),
-        (["--exchange", "binance", "--pair", "ETH/USDT", "--url", "127.0.0.1:80"], "must start with http"),
+        (["--exchange", "binance", "--pair", "ETH/USDT", "--url", "127.0.0.1:80"], "--url must start with http"),
     ],
 )
 def test_wrong_use_is_one_line_and_writes_nothing(arguments: list[str], message: str, tmp_path: Path) -> None:

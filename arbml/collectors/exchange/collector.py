@@ -5,7 +5,7 @@ import logging
 import queue
 import threading
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from arbml.clock import Clock, SystemClock
@@ -43,7 +43,7 @@ class ExchangeSettings:
     interval_ms: int = 5000
     for_s: float | None = None
     silence_s: float = 30.0
-    url: str | None = None
+    url: str | None = field(default=None, repr=False)  # may carry a token
 
 
 class ExchangeCollector:
@@ -159,7 +159,7 @@ class ExchangeCollector:
             self._stop.set()
         except Exception as error:
             self._error = error if isinstance(error, ArbmlError) else TransientError(f"exchanges: unexpected {type(error).__name__}")
-            log.debug("exchange feeds ended", exc_info=error)
+            log.debug("exchange feeds ended: %s", type(error).__name__)  # texts and traces of ccxt name whole URLs
         self._stop.set()
         if tasks:
             await asyncio.wait(tasks, timeout=5)

@@ -118,7 +118,7 @@ class Deafness:
         loop.set_exception_handler(self._strike)
 
     def _strike(self, _: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
-        log.debug("exchange feeds: %s", context.get("message"), exc_info=context.get("exception"))
+        log.debug("exchange feeds: a callback failed: %s", type(context.get("exception")).__name__)
         if "callback" in str(context.get("message", "")):
             struck, self.struck = self.struck, asyncio.Event()
             struck.set()

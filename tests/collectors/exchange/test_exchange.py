@@ -218,3 +218,17 @@ def test_what_is_collected_live_is_stored_with_its_gaps(exchange: FakeBinance, t
         assert report.streams == ("binance|ETH/USDT",)
         assert [(alert.kind, alert.resolved_ms) for alert in store.alerts.read()] == [("quotes_missing", 9)]
         assert store.alerts.active() == []
+
+
+def test_a_token_in_the_url_is_in_no_message(exchange: FakeBinance, look: Look, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("DEBUG", logger="arbml")
+    source = collector(exchange, "poll", url=exchange.url.replace("http://", "http://user:hunter2@") + "/hunter2")
+    assert "hunter2" not in repr(source._settings)
+    with pytest.raises(TransientError, match="does not answer") as caught:
+        list(source.ticks())
+    looking = look(collector(exchange, "poll", url=exchange.url.replace("http://", "http://user:hunter2@")))
+    looking.rows(1)
+    exchange.faults += [("depth", "500"), ("depth", "drop")]
+    looking.rows(2)
+    assert "hunter2" not in caplog.text + str(caught.value) + str(looking.collector.notes) + looking.collector.name
+    assert "asking again" in caplog.text
