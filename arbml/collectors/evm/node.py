@@ -9,7 +9,7 @@ from typing import Any, Protocol
 from arbml.collectors.evm.errors import BatchTooLarge, RateLimited, RpcError, WrongChain
 from arbml.collectors.evm.masking import Endpoint
 from arbml.collectors.evm.pace import Limits, Pace
-from arbml.collectors.evm.rpc import Request, Rpc
+from arbml.collectors.evm.rpc import Request, Rpc, quantity
 
 _log = logging.getLogger(__name__)
 UNKNOWN = -1
@@ -160,10 +160,10 @@ class Node:
     def _learn(self, method: str, params: Sequence[Any], answer: Any) -> None:
         """Note the head where the answer tells it: as it is, so that a node that fell back counts as what it is now."""
         number = None
-        if method == "eth_blockNumber" and isinstance(answer, str):
-            number = int(answer, 16)
-        elif method == "eth_getBlockByNumber" and isinstance(answer, dict) and answer.get("number"):
-            found = int(answer["number"], 16)
-            number = found if params[0] == "latest" or found > self.head else None
+        if method == "eth_blockNumber":
+            number = quantity(answer)
+        elif method == "eth_getBlockByNumber" and isinstance(answer, dict):
+            found = quantity(answer.get("number"))
+            number = found if found is not None and (params[0] == "latest" or found > self.head) else None
         if number is not None:
             self.head, self.head_at_s = number, self._stopwatch()

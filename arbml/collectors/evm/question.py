@@ -5,7 +5,7 @@ from typing import Any
 
 from arbml.collectors.evm.errors import Pruned, RateLimited, Refused, RpcError, UnknownBlock, Unreachable, Unsupported
 from arbml.collectors.evm.node import Node
-from arbml.collectors.evm.rpc import Request, label
+from arbml.collectors.evm.rpc import Request, label, quantity
 
 AGAIN = (Unreachable, RateLimited)  # the same node may answer later
 _ELSEWHERE = (UnknownBlock, Pruned, Unsupported, Refused)  # another node may know better
@@ -141,4 +141,5 @@ def needed(request: Request) -> tuple[int, bool]:
 
 def _number(found: Any) -> int:
     """Return a block number, -1 for a tag or a hash."""
-    return int(found, 16) if isinstance(found, str) and found.startswith("0x") and len(found) < 20 else -1
+    number = quantity(found)
+    return -1 if number is None else number

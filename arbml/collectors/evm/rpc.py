@@ -11,6 +11,8 @@ from arbml.collectors.evm.meaning import of_status, translate, with_status
 
 Request = tuple[str, list[Any]]  # method, parameters
 
+_NUMBERS = ("eth_blockNumber", "eth_chainId")
+
 
 class Rpc(Protocol):
     """Anything that asks a node, or several behind one face. Safe to share between threads."""
@@ -117,7 +119,23 @@ def _one(answer: dict[str, Any], request: Request, endpoint: Endpoint) -> Any:
         return translate(request[0], endpoint, answer["error"])
     if "result" not in answer:
         return Unreachable(request[0], endpoint.masked, "an answer with neither result nor error")
+    if request[0] in _NUMBERS and quantity(answer["result"]) is None:
+        return Unreachable(request[0], endpoint.masked, "an answer that is not a number")
     return answer["result"]
+
+
+def quantity(found: Any) -> int | None:
+    """Return a number of JSON-RPC; None for what is none, such as a tag, a hash or nothing.
+
+    >>> quantity("0x10"), quantity("latest"), quantity(None), quantity("0x")
+    (16, None, None, None)
+    """
+    if not isinstance(found, str) or not found.startswith("0x") or len(found) > 20:
+        return None
+    try:
+        return int(found, 16)
+    except ValueError:
+        return None
 
 
 def _size(body: bytes) -> str:
