@@ -9,6 +9,7 @@ import pandas as pd
 
 from arbml.config import CostsConfig
 from arbml.frames import TickFrame
+from arbml.labels.cycles import replay_cycles
 from arbml.labels.landing import land
 from arbml.labels.opportunities import label_frame
 from arbml.labels.series import Array, Series, in_order, stream_series
@@ -26,6 +27,8 @@ def replay_labels(ticks: TickFrame, costs: CostsConfig, step_ms: int = 1_000, ma
     the state of that event time. It succeeds if the same amount still has a positive net profit there; otherwise it reverts
     and pays for it. Moments whose landing the data do not show have no label.
 
+    Of several pairs, the best cycle over them is replayed beside the best opportunity of each pair (`arbml.labels.cycles`).
+
     Args:
         ticks: in any order.
         costs: of the finder, and the inclusion delay.
@@ -39,14 +42,24 @@ def replay_labels(ticks: TickFrame, costs: CostsConfig, step_ms: int = 1_000, ma
         ConfigError: if the price of gas is unknown.
     """
     ordered = in_order(ticks)
+    streams = stream_series(ordered)
     by_pair: dict[str, list[Series]] = {}
-    for stream, series in stream_series(ordered).items():
+    for stream, series in streams.items():
         by_pair.setdefault(stream.partition("|")[2], []).append(series)
     rows = []
-    for several in by_pair.values():
-        if len(several) > 1:
-            rows += _replay_pair(ordered, several, costs, step_ms, max_age_ms)
+    alone = [pair for pair in by_pair if len(by_pair) == 1 or _gas_is_known(pair, costs)]
+    for pair in alone:
+        if len(by_pair[pair]) > 1:
+            rows += _replay_pair(ordered, by_pair[pair], costs, step_ms, max_age_ms)
+    if len(by_pair) > 1:
+        now = moments(ordered["ts_known_ms"].to_numpy(), step_ms)
+        rows += replay_cycles(ordered, streams, now, costs, max_age_ms, alone, _states)
     return label_frame(rows)
+
+
+def _gas_is_known(pair: str, costs: CostsConfig) -> bool:
+    """Whether a pair says itself what gas costs in its quote; else the other pairs must."""
+    return costs.native_price_quote is not None or pair.partition("/")[0].upper() in costs.native_symbols
 
 
 def _replay_pair(
