@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,7 @@ from arbml.errors import SchemaError
 
 Values = npt.NDArray[Any] | list[Any]
 
-_CHUNK = 50_000
+_CHUNK = 4_096  # rows made into Python values at once: they stay in the processor's cache
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,9 +88,12 @@ class Batch:
         return self._length
 
     def __iter__(self) -> Iterator[tuple[Any, ...]]:
-        for start in range(0, self._length, _CHUNK):
-            chunk = slice(start, start + _CHUNK)
-            yield from zip(*(_plain(v[chunk], name in self._whole) for name, v in self._columns.items()), strict=True)
+        # without a generator of ours between the rows and the driver: that would run Python code for each row
+        return chain.from_iterable(map(self._rows, range(0, self._length, _CHUNK)))
+
+    def _rows(self, start: int) -> Iterator[tuple[Any, ...]]:
+        chunk = slice(start, start + _CHUNK)
+        return zip(*(_plain(values[chunk], name in self._whole) for name, values in self._columns.items()), strict=True)
 
 
 def _ascending(columns: Sequence[npt.NDArray[Any]]) -> bool:

@@ -201,15 +201,19 @@ def _types(table: Table, batch: Batch, connection: Connection) -> list[str]:
     return [str(table.c[name].type.compile(connection.dialect)).split(" COLLATE")[0].split("(")[0].lower() for name in batch.names]
 
 
-def _arrays(batch: Batch, types: Sequence[str]) -> tuple[str, list[list[Any]]]:
-    """Return the columns as typed array parameters, and their values."""
-    casts, columns = [], batch.lists()
-    for i, kind in enumerate(types):
-        casts.append(f"%s::{kind}[]")
-        if kind == "numeric":  # psycopg takes the type of a list from one of its values; others may have more bits
-            casts[i] = "%s::text[]::numeric[]"
-            columns[i] = [None if value is None else str(value) for value in columns[i]]
-    return ", ".join(casts), columns
+def _arrays(batch: Batch, types: Sequence[str]) -> tuple[str, list[str]]:
+    """Return the columns as typed array parameters, and their values.
+
+    The array literals are written here: psycopg looks at every element, and takes their type from one of them.
+    """
+    return ", ".join(f"%s::{kind}[]" for kind in types), list(map(_literal, batch.lists(), types))
+
+
+def _literal(values: Sequence[Any], kind: str) -> str:
+    if kind != "text":
+        return "{" + ",".join("NULL" if value is None else str(value) for value in values) + "}"
+    quoted = ("NULL" if value is None else '"' + str(value).replace("\\", "\\\\").replace('"', '\\"') + '"' for value in values)
+    return "{" + ",".join(quoted) + "}"
 
 
 def _copy(connection: Connection, table: str, batch: Batch, types: Sequence[str]) -> None:
