@@ -13,6 +13,7 @@ from arbml.collectors.evm.rpc import Request, Rpc, quantity
 
 _log = logging.getLogger(__name__)
 UNKNOWN = -1
+_TELL_THE_HEAD = ("eth_blockNumber", "eth_getBlockByNumber")
 _WARN_EVERY_S = 60.0  # a node that is down for an hour fails a hundred times
 
 
@@ -93,7 +94,8 @@ class Node:
             self.asked += 1
             answers = self._rpc.batch(requests)
         for (method, params), answer in zip(requests, answers, strict=True):
-            self._learn(method, params, answer)
+            if method in _TELL_THE_HEAD:
+                self._learn(method, params, answer)
         return answers
 
     def chain_id(self) -> int:

@@ -23,6 +23,7 @@ class Question:
     def __init__(self, requests: Sequence[Request]) -> None:
         self._requests = requests
         self._needs = [needed(request) for request in requests]
+        self._newest = max((number for number, _ in self._needs), default=-1)
         self._answers: dict[int, Any] = {}  # settled, or what was heard first
         self._asked: dict[int, set[Node]] = {}  # who did not know
         self.open = list(range(len(requests)))
@@ -54,6 +55,8 @@ class Question:
 
     def part(self, node: Node, best: int) -> list[int]:
         """Return what to ask a node: what is open first and what may be asked with it."""
+        if not self._asked and self._newest <= node.head:
+            return self.open
         asked = self._asked.get(self.open[0])
         return [n for n in self.open if self._asked.get(n) == asked and not self.beyond(node, best, n)]
 
@@ -65,7 +68,8 @@ class Question:
         """
         requests = [self._requests[n] for n in part]
         # behind one URL there may be several nodes: near the head, the one that gives logs first has to say how far it is itself
-        guarded = any(silent and number > node.head - _NEAR_HEAD for number, silent in (self._needs[n] for n in part))
+        near = self._newest > node.head - _NEAR_HEAD
+        guarded = near and any(silent and number > node.head - _NEAR_HEAD for number, silent in (self._needs[n] for n in part))
         answers = node.ask([("eth_blockNumber", []), *requests] if guarded else requests)
         if guarded:
             head = answers.pop(0)
@@ -88,6 +92,10 @@ class Question:
         again: RpcError | None = None
         settled = set()
         for n, answer in zip(part, answers, strict=True):
+            if answer is not None and not isinstance(answer, RpcError):
+                self._answers[n] = answer
+                settled.add(n)
+                continue
             method = self._requests[n][0]
             if isinstance(answer, AGAIN):
                 again = answer
