@@ -36,6 +36,7 @@ class CollectionConfig(Section):
     history_days: int = Field(30, ge=1, description="history that a training reads, days")
     batch_size: int = Field(100, ge=1, description="rows in one write")
     buffer_rows: int = Field(100_000, ge=1, description="rows of live sources kept in memory while the store is gone, 60 MB")
+    confirmations: int = Field(0, ge=0, description="blocks that must stand on a block of a chain before it is stored")
     retention_days: int = Field(90, ge=1, description="rows older than this may be deleted, days")
 
 

@@ -92,6 +92,39 @@ def _names(option: str, texts: Sequence[str]) -> tuple[str, ...]:
     return names
 
 
+@collect.command("evm")
+def evm(
+    context: typer.Context,
+    rpc: Annotated[
+        str, typer.Option(envvar="ETH_RPC_URL", help="URLs of nodes, comma-separated, preferred first; ws(s):// ones announce new blocks.")
+    ],
+    pools: Annotated[Path, typer.Option(help="TOML file with the pools: [[pool]] address = \"0x...\" venue = \"uniswap_v2\".")],
+    from_block: Annotated[int | None, typer.Option(min=0, help="First block of an empty store; the head without it.")] = None,
+    days: Annotated[float | None, typer.Option(min=0, help="The same, as that many days ago.")] = None,
+    to_block: Annotated[int | None, typer.Option(min=0, help="Stop when this block is stored.")] = None,
+    for_s: Annotated[float | None, typer.Option("--for", min=0, help="Stop after so many seconds; at Ctrl-C without.")] = None,
+    confirmations: Annotated[int | None, typer.Option(min=0, help="Blocks that must stand on one before it is stored.")] = None,
+    watch: Annotated[list[str] | None, typer.Option(help="Address whose reverted attempts are recorded; may be repeated.")] = None,
+) -> None:
+    """Collect Uniswap v2 and v3 style pools of an EVM chain, block by block; goes on after the last stored block."""
+    from pydantic import SecretStr
+
+    from arbml.cli.chain import collect_chain
+    from arbml.errors import ConfigError
+    from flows.evm import EvmSource
+
+    if from_block is not None and days is not None:
+        raise ConfigError("--from-block and --days both say where to begin; give one")
+    urls = tuple(SecretStr(url.strip()) for url in rpc.split(",") if url.strip())
+    collect_chain(
+        context.obj,
+        EvmSource(
+            rpc=urls, pools=pools, from_block=from_block, days=days, to_block=to_block, for_s=for_s, confirmations=confirmations,
+            watch=tuple(watch or ()),
+        ),
+    )  # fmt: skip
+
+
 def _collect(out: Output, sources: "Sequence[Source]") -> None:
     from arbml.clock import iso
     from arbml.settings import load_settings

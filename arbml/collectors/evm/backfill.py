@@ -31,15 +31,15 @@ class Progress:
 
 
 class Backfill:
-    """Reads ranges of old blocks into the chain that a follower keeps.
+    """Reads ranges of old blocks into the chain that a follower keeps; it remembers which ranges the node gives.
 
     Args:
-        reader: of the node. follower: stores, and knows where the chain stands.
+        reader: of the node.
         stopwatch: seconds that only differ. span: blocks in the first range; it then finds its own size.
     """
 
-    def __init__(self, reader: BlockReader, follower: Follower, stopwatch: Callable[[], float], span: int = _FIRST_BLOCKS) -> None:
-        self._reader, self._follower, self._stopwatch = reader, follower, stopwatch
+    def __init__(self, reader: BlockReader, stopwatch: Callable[[], float], span: int = _FIRST_BLOCKS) -> None:
+        self._reader, self._stopwatch = reader, stopwatch
         self._span = float(span)
         self._allowed = MOST_BLOCKS
 
@@ -48,28 +48,34 @@ class Backfill:
         """How many blocks it asks for next."""
         return max(1, min(int(self._span), self._allowed))
 
-    def run(self, first: int, last: int, took: Callable[[list[BlockUnit], Progress], None]) -> None:
+    def run(self, follower: Follower, first: int, last: int, took: Callable[[list[BlockUnit], Progress], bool]) -> bool:
         """Store the blocks from `first` to `last`, included; `first` follows the stored tip where there is one.
 
         Args:
-            took: called after each range that is stored.
+            follower: stores, and knows where the chain stands.
+            took: called after each range that is stored; False ends it there.
+
+        Returns:
+            Whether it came to its end.
 
         Raises:
             Moved, UnknownBlock: the chain turned away; `Follower.poll` mends it, then go on after its tip.
             TransientError: the node did not answer; go on after the tip. SourceError: it will not.
         """
         started, at = self._stopwatch(), first
-        states = self._before(first)
+        states = self._before(follower, first)
         while at <= last:
-            units, states = self._range(at, min(last, at + self.span - 1), states)
-            self._follower.store(units, states)
+            units, states = self._range(follower, at, min(last, at + self.span - 1), states)
+            follower.store(units, states)
             at += len(units)
             seconds = max(self._stopwatch() - started, 1e-9)
             speed = (at - first) / seconds
-            took(units, Progress(at - first, last - first + 1, speed, (last + 1 - at) / speed))
+            if not took(units, Progress(at - first, last - first + 1, speed, (last + 1 - at) / speed)):
+                return False
+        return True
 
-    def _range(self, first: int, last: int, states: States) -> tuple[list[BlockUnit], States]:
-        heads = self._linked(first, last)
+    def _range(self, follower: Follower, first: int, last: int, states: States) -> tuple[list[BlockUnit], States]:
+        heads = self._linked(follower.tip, first, last)
         while True:
             try:
                 found = self._reader.read_range(heads, states)
@@ -102,9 +108,8 @@ class Backfill:
         self._span = float(fewer)
         return fewer
 
-    def _linked(self, first: int, last: int) -> list[Header]:
+    def _linked(self, tip: tuple[int, str] | None, first: int, last: int) -> list[Header]:
         """Return the headers, each the child of the one before it; fewer where they hold too many transactions."""
-        tip = self._follower.tip
         parent = tip[1] if tip is not None and tip[0] == first - 1 else None
         heads: list[Header] = []
         transactions = 0
@@ -120,11 +125,10 @@ class Backfill:
             parent = head.hash
         return heads
 
-    def _before(self, first: int) -> States:
+    def _before(self, follower: Follower, first: int) -> States:
         """Return the states after the block before `first`, as far as the node knows them."""
-        tip = self._follower.tip
-        if tip is not None and tip[0] == first - 1:
-            return self._follower.states() or {}
+        if follower.tip is not None and follower.tip[0] == first - 1:
+            return follower.states() or {}
         (head,) = self._reader.headers([first - 1]) if first > 0 else (None,)
         if head is None:
             return {}

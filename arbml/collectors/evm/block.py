@@ -45,7 +45,7 @@ class BlockReader:
     """
 
     def __init__(self, rpc: Rpc, chain_id: int, watching: Watching, clock: Clock) -> None:
-        self._rpc, self.chain_id, self._watching, self._clock = rpc, chain_id, watching, clock
+        self._rpc, self.chain_id, self.watching, self._clock = rpc, chain_id, watching, clock
         self._receipts = Receipts(rpc)
         self._multicall: Multicall | None = None
         self._calls = state_calls(watching.pools.values())
@@ -87,7 +87,7 @@ class BlockReader:
         """
         multicall = self._calling()
         ours = multicall.requests(self._calls, head.hash)
-        logs_of: Request = ("eth_getLogs", [{"blockHash": head.hash, "address": self._watching.addresses, "topics": [list(TOPICS)]}])
+        logs_of: Request = ("eth_getLogs", [{"blockHash": head.hash, "address": self.watching.addresses, "topics": [list(TOPICS)]}])
         asked = self._receipts.requests([head])
         logs, *rest = self._rpc.batch([logs_of, *asked, *ours])
         receipts = self._receipts.answers([head], rest[: len(asked)])[0]
@@ -107,7 +107,7 @@ class BlockReader:
             TooManyResults: ask for fewer. UnknownBlock, Moved: the chain changed meanwhile. TransientError: as in `read`.
         """
         bounds = {"fromBlock": hex(heads[0].number), "toBlock": hex(heads[-1].number)}
-        logs = self._rpc.call("eth_getLogs", [{**bounds, "address": self._watching.addresses, "topics": [list(TOPICS)]}])
+        logs = self._rpc.call("eth_getLogs", [{**bounds, "address": self.watching.addresses, "topics": [list(TOPICS)]}])
         asked = self._receipts.requests(heads)
         all_receipts = self._receipts.answers(heads, self._rpc.batch(asked) if asked else [])
         by_number: dict[int, list[PoolEvent]] = {}
@@ -129,14 +129,14 @@ class BlockReader:
 
     def _answered(self, multicall: Multicall, results: Sequence[Any]) -> States:
         try:
-            return read_states(self._watching.pools.values(), multicall.answers(self._calls, results))
+            return read_states(self.watching.pools.values(), multicall.answers(self._calls, results))
         except (ValueError, TypeError, IndexError) as error:
             raise TransientError(f"the node gave an incomplete answer to eth_call ({error}); asked again later") from error
 
     def _check(self, head: Header, events: Sequence[PoolEvent], receipts: Sequence[Mapping[str, Any]]) -> None:
         """Hold the logs against the receipts, which came in another answer."""
         there = [
-            (int(log["logIndex"], 16), log["transactionHash"]) for receipt in receipts for log in watched(receipt, self._watching.pools)
+            (int(log["logIndex"], 16), log["transactionHash"]) for receipt in receipts for log in watched(receipt, self.watching.pools)
         ]
         if there != [(event.log_index, event.tx_hash) for event in events]:
             raise Moved(
@@ -152,12 +152,12 @@ class BlockReader:
         wanted: set[str] | None,
     ) -> BlockUnit:
         changed = {event.pool for event in events} if wanted is None else wanted
-        given = [states[pool] for pool in self._watching.pools if pool in changed and pool in states]
+        given = [states[pool] for pool in self.watching.pools if pool in changed and pool in states]
         gas = block_gas(head.base_fee_wei, receipts)
         known = max(self._clock.now_ms(), head.ts_ms)  # a node's clock may be ahead of ours
         times = {"chain_id": self.chain_id, "ts_ms": head.ts_ms, "ts_known_ms": known}
-        ticks = block_ticks(self._watching.pools, given, events, number=head.number, gas_price_gwei=gas.price_gwei, **times)
-        done = executions(receipts, events, self._watching.pools, self._pricing(states), self._watching.watch, **times)
+        ticks = block_ticks(self.watching.pools, given, events, number=head.number, gas_price_gwei=gas.price_gwei, **times)
+        done = executions(receipts, events, self.watching.pools, self._pricing(states), self.watching.watch, **times)
         return BlockUnit(
             self.chain_id, head.number, head.hash, head.parent_hash, head.ts_ms, known, head.base_fee_wei, head.gas_used,
             head.gas_limit, gas.percentiles, events, given, ticks,
@@ -165,7 +165,7 @@ class BlockReader:
         )  # fmt: skip
 
     def _pricing(self, states: States) -> Pricing:
-        return Pricing(self._watching.native, _Prices(self._watching.pools, states))
+        return Pricing(self.watching.native, _Prices(self.watching.pools, states))
 
 
 class _Prices(Mapping[tuple[str, str], float]):

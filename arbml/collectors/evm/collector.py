@@ -2,7 +2,7 @@
 
 import logging
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from arbml.clock import Clock
@@ -12,9 +12,10 @@ from arbml.collectors.evm.block import BlockReader
 from arbml.collectors.evm.errors import UnknownBlock
 from arbml.collectors.evm.head import MAX_REORG, Follower, Polled, source_name
 from arbml.collectors.evm.header import Moved
+from arbml.collectors.evm.pools import EvmPool
 from arbml.collectors.evm.reorg import ChainStore
 from arbml.collectors.evm.unit import BlockUnit
-from arbml.errors import ConfigError, StoreError, TransientError
+from arbml.errors import ConfigError, StoreUnavailable, TransientError
 
 _log = logging.getLogger(__name__)
 
@@ -48,13 +49,23 @@ class Plan:
     patience_s: float = 300.0
 
 
+@dataclass(frozen=True, slots=True)
+class ChainReport(CollectReport):
+    """What a collection of a chain did: also the blocks that were stored, those taken out again, and the last one."""
+
+    blocks: int
+    orphaned: int
+    tip: int | None
+
+
 @dataclass
 class _Tally:
     """What was stored so far."""
 
     streams: set[str]
     blocks: int = 0
-    reorgs: int = 0
+    orphaned: int = 0
+    tip: int | None = None
     ticks: int = 0
     executions: int = 0
     start_ms: int | None = None
@@ -66,7 +77,7 @@ class _Tally:
             self.ticks += len(unit.ticks)
             self.executions += len(unit.executions)
             self.start_ms = unit.ts_ms if self.start_ms is None else self.start_ms
-            self.end_ms = unit.ts_ms
+            self.end_ms, self.tip = unit.ts_ms, unit.number
             if len(unit.ticks):
                 self.streams.update(map("|".join, zip(unit.ticks["venue"], unit.ticks["pair"], strict=True)))
 
@@ -94,6 +105,8 @@ class EvmCollector:
     ) -> None:
         self._reader, self._plan, self._clock, self._stopwatch = reader, plan, clock, stopwatch
         self._wait, self._rng = wait, rng
+        self._behind = True
+        self._backfill = Backfill(reader, stopwatch)
         self._tally = _Tally(set())
 
     @property
@@ -101,7 +114,12 @@ class EvmCollector:
         """E.g. "evm 1": the chain."""
         return source_name(self._reader.chain_id)
 
-    def collect_into(self, chain: ChainStore, progress: Callable[[Progress | Polled], None] | None = None) -> CollectReport:
+    @property
+    def pools(self) -> Mapping[str, EvmPool]:
+        """What it collects, by address."""
+        return self._reader.watching.pools
+
+    def collect_into(self, chain: ChainStore, progress: Callable[[Progress | Polled], None] | None = None) -> ChainReport:
         """Store block after block until the plan is done or `wait` says stop; each range or block in one transaction.
 
         A collection that was stopped or killed at any moment goes on after the last block it stored.
@@ -110,7 +128,8 @@ class EvmCollector:
             progress: called after every range of a backfill and every poll at the head.
 
         Raises:
-            TransientError, StoreError: node or store failed for longer than `patience_s`.
+            TransientError, StoreUnavailable: node or store failed for longer than `patience_s`.
+            StoreError: the store refuses.
             SourceError: the node refuses. ConfigError: the plan does not fit what is stored.
         """
         started = self._stopwatch()
@@ -121,12 +140,12 @@ class EvmCollector:
         while not self._over(follower, started):
             try:
                 follower = follower or Follower(self._reader, chain, self._clock, self._plan.confirmations, self._plan.max_reorg)
-                left = self._advance(follower, tell)
+                left = self._advance(follower, tell, started)
                 failing_since, pause = None, _FIRST_PAUSE_S
                 if left == 0 and not self._over(follower, started) and self._wait(self._left_s(started, self._plan.poll_s)):
                     break
-            except (TransientError, StoreError) as error:
-                follower = None  # what it remembers may not be what was stored
+            except (TransientError, StoreUnavailable) as error:
+                follower, self._behind = None, True  # what it remembers may not be what was stored
                 now = self._stopwatch()
                 failing_since = failing_since if failing_since is not None else now
                 if now - failing_since > self._plan.patience_s:
@@ -137,27 +156,32 @@ class EvmCollector:
                 pause = min(2 * pause, _LONGEST_PAUSE_S)
         return self._report(self._stopwatch() - started)
 
-    def _advance(self, follower: Follower, tell: Callable[[Progress | Polled], None]) -> int:
-        """Go on by a backfill where much is missing, else by a poll; return how many blocks are left to the head."""
-        last = self._last(self._reader.tip() - self._plan.confirmations)
-        first = self._first(follower, last)
+    def _advance(self, follower: Follower, tell: Callable[[Progress | Polled], None], started: float) -> int:
+        """Go on by a backfill where much is missing, then by a poll; return how many blocks are left to the head."""
+        first: int | None = None
+        if self._behind or follower.tip is None:  # who is at the head need not ask how far it is
+            last = self._last(self._reader.tip() - self._plan.confirmations)
+            first = self._first(follower, last)
         if first is not None and last - SETTLED >= first:
 
-            def took(units: Sequence[BlockUnit], done: Progress) -> None:
+            def took(units: Sequence[BlockUnit], done: Progress) -> bool:
                 self._tally.take(units)
                 tell(done)
+                return not self._over(follower, started) and not self._wait(0.0)
 
             try:
-                Backfill(self._reader, follower, self._stopwatch).run(first, last - SETTLED, took)
+                if not self._backfill.run(follower, first, last - SETTLED, took):
+                    return 0
             except (Moved, UnknownBlock):
                 if follower.tip is None:
                     raise
         polled = follower.poll(first=first, last=self._plan.to_block)
         self._tally.take(polled.units)
-        self._tally.reorgs += sum(reorg.blocks > 0 for reorg in polled.reorgs)
+        self._tally.orphaned += sum(reorg.blocks for reorg in polled.reorgs)
         for reorg in polled.reorgs:
             _log.info("%s: the chain turned away from %d blocks above %d", self.name, reorg.blocks, reorg.ancestor)
         tell(polled)
+        self._behind = polled.left > 0
         return polled.left
 
     def _first(self, follower: Follower, last: int) -> int | None:
@@ -189,8 +213,9 @@ class EvmCollector:
     def _left_s(self, started: float, pause: float) -> float:
         return pause if self._plan.for_s is None else max(0.0, min(pause, self._plan.for_s - (self._stopwatch() - started)))
 
-    def _report(self, seconds: float) -> CollectReport:
+    def _report(self, seconds: float) -> ChainReport:
         done = self._tally
-        return CollectReport(
-            self.name, tuple(sorted(done.streams)), done.start_ms, done.end_ms, done.ticks, 0, 0, done.executions, seconds
-        )
+        return ChainReport(
+            self.name, tuple(sorted(done.streams)), done.start_ms, done.end_ms, done.ticks, 0, 0, done.executions, seconds,
+            done.blocks, done.orphaned, done.tip,
+        )  # fmt: skip

@@ -10,6 +10,7 @@ from arbml.collectors.evm.errors import Pruned, UnknownBlock
 from arbml.collectors.evm.header import Header, Moved
 from arbml.collectors.evm.reorg import ChainStore, common_ancestor
 from arbml.collectors.evm.unit import BlockUnit
+from arbml.errors import TransientError
 
 MAX_REORG = 128
 _TURNS = 8  # so often may the chain change under one poll; the next one goes on
@@ -84,6 +85,8 @@ class Follower:
                 reorgs.append(self.turn_back())
                 turns += 1
                 continue
+            if following is None and left and not units and not reorgs:
+                raise TransientError(f"the node has no block {self._next}, though its head is block {head}; asked again later")
             if following is None or following.number > wanted:
                 break
             try:

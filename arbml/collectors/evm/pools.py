@@ -2,6 +2,7 @@
 
 import re
 import tomllib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -201,3 +202,15 @@ def _rank(symbol: str) -> int:
     if "USD" in upper:
         return 0
     return _QUOTES.index(upper) + 1 if upper in _QUOTES else len(_QUOTES) + 1
+
+
+def read_watch(addresses: Sequence[str]) -> frozenset[str]:
+    """Return watched addresses in lower case.
+
+    Raises:
+        ConfigError: one is no address.
+    """
+    for address in addresses:
+        if not _ADDRESS.fullmatch(address):
+            raise ConfigError(f"--watch {address!r} is not 0x and 40 hexadecimal digits")
+    return frozenset(address.lower() for address in addresses)
