@@ -13,6 +13,7 @@ from arbml.serving.answers import prediction_answer
 from arbml.serving.batching import MicroBatcher
 
 if TYPE_CHECKING:
+    from arbml.fanout import TickFeed
     from arbml.serving import Journal, JournalFlusher, Predictor
     from arbml.serving.records import PredictionRecord
 
@@ -34,6 +35,7 @@ class Door:
         self._batcher: MicroBatcher[schemas.OpportunityRequest, PredictionRecord] | None = None
         self._journal: Journal | None = None
         self._flusher: JournalFlusher | None = None
+        self._feed: TickFeed | None = None
         self._closed = False
 
     @property
@@ -41,9 +43,12 @@ class Door:
         """True between `open` and `close`."""
         return self._predictor is not None and not self._closed
 
-    def open(self, predictor: "Predictor", journal: "Journal | None" = None, flusher: "JournalFlusher | None" = None) -> None:
-        """Let requests in; `predictor` is warm."""
-        self._journal, self._flusher = journal, flusher
+    def open(
+        self, predictor: "Predictor", journal: "Journal | None" = None, flusher: "JournalFlusher | None" = None,
+        feed: "TickFeed | None" = None,
+    ) -> None:
+        """Let requests in; `predictor` is warm, and `feed` brings it live ticks."""
+        self._journal, self._flusher, self._feed = journal, flusher, feed
         self._batcher = MicroBatcher(predictor.judge, predictor.config.inference.batch_size)
         self.instance = uuid.uuid4().hex
         self._predictor = predictor
@@ -107,6 +112,8 @@ class Door:
                 "error": self._flusher.error if self._flusher else "",
             }
             problems += [f"store_unavailable: {journal['error']}"] if journal["error"] else []
+        if self._feed is not None and self._feed.problem:
+            problems.append(f"redis_unavailable: {self._feed.problem}; no live ticks but those that are posted")
         status = "stopping" if self._closed else "starting" if not self.ready else "degraded" if problems else "ok"
         return {
             **state,

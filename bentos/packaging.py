@@ -28,6 +28,7 @@ RUNTIME = (
     "bentoml", "fastapi", "pydantic", "numpy", "pandas", "numba", "onnxruntime", "orjson",
     "python-dotenv", "sqlalchemy", "alembic", "psycopg",
 )  # fmt: skip
+OPTIONAL = ("redis",)  # live ticks; packed where it is installed
 BUILD_TIMEOUT_S = 180
 
 
@@ -89,7 +90,7 @@ def stage(bundle: Path, staging: Path) -> None:
         "description": "Judges arbitrage opportunities: probability of success, expected profit, EXECUTE, QUEUE or SKIP.",
         "include": ["arbml/**", "bentos/**", "bundle/**"],
         # locking would ask a package index, and there may be none; the versions are pinned here anyway
-        "python": {"packages": requirements(), "lock_packages": False},
+        "python": {"packages": requirements((*RUNTIME, *filter(_installed, OPTIONAL))), "lock_packages": False},
         "docker": {"python_version": f"{sys.version_info.major}.{sys.version_info.minor}"},
     }
     (staging / "bentofile.yaml").write_text(json.dumps(bentofile, indent=1), encoding="utf-8")  # JSON is YAML
@@ -108,6 +109,14 @@ def requirements(names: Iterable[str] = RUNTIME) -> list[str]:
         except importlib.metadata.PackageNotFoundError:
             raise ServiceError(f"the service needs '{name}', which is not installed; install arbml with its dependencies") from None
     return found
+
+
+def _installed(name: str) -> bool:
+    try:
+        importlib.metadata.version(name)
+    except importlib.metadata.PackageNotFoundError:
+        return False
+    return True
 
 
 def bentoml_environment(store: Path) -> dict[str, str]:

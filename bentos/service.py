@@ -1,7 +1,7 @@
 """The BentoML service: `bentoml serve` imports this module from inside the built Bento.
 
 One worker by default. Ticks, features and cache live in the worker: with more of them, each POST /observe would have to reach
-every one. The bundle lies beside the code, so that nothing else is needed.
+every one; live ticks that come through Redis (REDIS_HOST) do. The bundle lies beside the code, so that nothing else is needed.
 """
 
 import gc
@@ -13,6 +13,7 @@ import bentoml
 
 from arbml.clock import ReplayClock, SystemClock
 from arbml.errors import ArbmlError
+from arbml.fanout import TickFeed
 from bentos.door import Door
 from bentos.http import build_app
 from bentos.orphans import end_with_parent
@@ -50,6 +51,7 @@ class ArbmlService:
         self.journal = Journal.open(config.home_path / "journal")
         self.flusher = JournalFlusher(self.journal, store_opener(config.store, config.home_path))
         clock = ReplayClock(0) if config.inference.clock == "ticks" else SystemClock()
+        self.feed: TickFeed | None = None
         self.predictor = Predictor(bundle, config, Ledger(self.journal), clock)
         door.worker = bentoml.server_context.worker_index or 1
         # the warm-up compiles and replays: in the background, so that /livez and /readyz answer meanwhile
@@ -67,7 +69,10 @@ class ArbmlService:
         gc.collect()
         gc.freeze()
         gc.set_threshold(10_000, 50, 1000)
-        door.open(self.predictor, self.journal, self.flusher)
+        from bentos.live_ticks import live_ticks
+
+        self.feed = live_ticks(self.predictor.config.redis, self.predictor)
+        door.open(self.predictor, self.journal, self.flusher, self.feed)
         log.info("ready: %d ticks taken in, models %s, journal %s", taken, self.predictor.panel.versions, self.journal.lane)
 
     def __is_ready__(self) -> bool:
@@ -77,5 +82,7 @@ class ArbmlService:
     def shutdown(self) -> None:
         """Let nobody in any more, and put everything where it belongs."""
         door.close()
+        if self.feed is not None:
+            self.feed.stop()
         self.flusher.stop()
         self.journal.close()

@@ -1,6 +1,7 @@
 """Source to store."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -8,7 +9,8 @@ from prefect import flow, task
 from prefect.cache_policies import NO_CACHE
 
 from arbml.collectors import Collector, CollectReport, collect
-from arbml.collectors.live import collect_live
+from arbml.collectors.live import LiveCollector, collect_live
+from arbml.config import RedisConfig
 from arbml.errors import NotEnoughData, TransientError
 from flows.progress import report
 from flows.sources import Source, checked
@@ -46,13 +48,34 @@ def collect_source(collector: Collector) -> CollectReport:
     workspace = Workspace()
     stage = f"collect {collector.name}"
     report(stage, 0)
-    work: Any = collect_live if hasattr(collector, "gaps") else collect
-    done: CollectReport = work(
-        collector, workspace.store, workspace.config.collection,
-        lambda rows, total: report(stage, 0.99 * rows / total if total else 0.0),
-    )
+    collection = workspace.config.collection
+
+    def progress(rows: int, total: int | None) -> None:
+        report(stage, 0.99 * rows / total if total else 0.0)
+
+    if isinstance(collector, LiveCollector):
+        with _published(workspace.config.redis) as tell:
+            done = collect_live(collector, workspace.store, collection, progress, tell=tell)
+    else:
+        done = collect(collector, workspace.store, collection, progress)
     report(stage, 1)
     return done
+
+
+@contextmanager
+def _published(redis: RedisConfig) -> Iterator[Callable[[object], None] | None]:
+    """Give what publishes live ticks for the workers of the service; None where no Redis is named."""
+    if redis.host is None:
+        yield None
+        return
+    from arbml.fanout import TickPublisher
+    from arbml.fanout.stream import connect
+
+    publisher = TickPublisher(connect(redis))
+    try:
+        yield publisher.record
+    finally:
+        publisher.close()
 
 
 @flow(name="collect", validate_parameters=False)

@@ -3,12 +3,12 @@
 import logging
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from arbml.clock import Clock, stopwatch_s
 from arbml.collectors.base import Collector
 from arbml.collectors.collecting import CollectReport, Tally
-from arbml.collectors.data_collector import BufferFull, DataCollector
+from arbml.collectors.data_collector import BufferFull, DataCollector, Record
 from arbml.collectors.data_collector.sink import Tables
 from arbml.config import CollectionConfig
 from arbml.errors import StoreError
@@ -20,6 +20,7 @@ log = logging.getLogger(__name__)
 _MOST_GAPS = 10_000
 
 
+@runtime_checkable
 class LiveCollector(Collector, Protocol):
     """A collector whose ticks come as they happen."""
 
@@ -44,6 +45,7 @@ class LiveSink(Tables, Protocol):
 def collect_live(
     collector: LiveCollector, store: LiveSink, collection: CollectionConfig,
     progress: Callable[[int, int | None], None] | None = None, clock: Clock | None = None,
+    tell: Callable[[Record], object] | None = None,
 ) -> CollectReport:
     """Store what the collector gives until it ends; Ctrl-C ends it, too, and what has come by then is stored.
 
@@ -51,12 +53,17 @@ def collect_live(
     at most `collection.buffer_rows` of them; after that the source is read no further until there is room again. Gaps become
     alerts that are resolved already.
 
+    Args:
+        tell: called with each tick as it comes, see `DataCollector.subscribe`.
+
     Raises:
         TransientError, SourceError: the source failed; what it gave before is stored.
         StoreError: the store did not take what was left within half a minute.
     """
     started, tally, gaps = stopwatch_s(), Tally(collector.name), _Gaps(store.alerts)
     recorder = DataCollector(store, collection, clock)
+    if tell is not None:
+        recorder.subscribe(tell)
     with recorder, suppress(KeyboardInterrupt):
         for df in collector.ticks():
             tally.see(df)
