@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pandas as pd
 from prefect import flow, task
@@ -35,6 +36,9 @@ from arbml.registry import Registry, Version
 from flows.progress import report
 from flows.sources import FileSource, SimulatorSource, Source, checked
 from flows.workspace import Selection, Workspace
+
+if TYPE_CHECKING:
+    from arbml.collectors.simulator.world import WorldFate
 
 TESTED = 0.3  # last part of the ticks that is tested where no start is given; what was before trains
 
@@ -74,7 +78,7 @@ class Recording:
     name: str
     ticks: TickFrame
     executions: ExecutionFrame | None
-    world: SimulatedFate | None = None
+    world: "SimulatedFate | WorldFate | None" = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -107,12 +111,26 @@ def load(plan: Plan) -> Recording:
 
 def _named(source: Source) -> str:
     if isinstance(source, SimulatorSource):
-        return f"{source.hours:g} h of the simulated market, seed {source.seed}"
+        return f"{source.hours:g} h of the simulated {'market' if source.market == 'pair' else 'world'}, seed {source.seed}"
     return source.path.name if isinstance(source, FileSource) else ", ".join(source.exchanges)
 
 
-def _world(collectors: Sequence[Collector]) -> SimulatedFate | None:
-    return SimulatedFate(collectors[0]) if len(collectors) == 1 and isinstance(collectors[0], Simulator) else None
+def _world(collectors: Sequence[Collector]) -> "SimulatedFate | WorldFate | None":
+    """Return who says what becomes of attempts: a simulated market that is the only source."""
+    if len(collectors) != 1:
+        return None
+    if isinstance(collectors[0], Simulator):
+        return SimulatedFate(collectors[0])
+    from arbml.collectors.simulator.world import World, WorldFate  # brings numba
+
+    return WorldFate(collectors[0]) if isinstance(collectors[0], World) else None
+
+
+def _token(sources: Sequence[Source], config: Config) -> Config:
+    """Routes of a simulated world start in USDC where the settings do not say; its pairs have several quotes."""
+    if config.backtest.token is None and any(isinstance(one, SimulatorSource) and one.market == "world" for one in sources):
+        return changed(config, backtest=changed(config.backtest, token="USDC"))
+    return config
 
 
 def _past_of(plan: Plan, config: Config) -> int | None:
@@ -179,7 +197,7 @@ def _chosen_to_ms(registry: Registry, version: Version) -> int:
 @task(cache_policy=NO_CACHE)
 def run(plan: Plan, recording: Recording, period: tuple[int, int], given: dict[str, Champion] | None, folder: Path) -> Comparison:
     """Run all arms."""
-    config = Workspace().config
+    config = _token(plan.sources, Workspace().config)
     ticks = recording.ticks
     # an edge between two venues is where every route over one pair begins
     wakes = Wake.EDGE if ticks["pair"].nunique() == 1 else Wake.ALL

@@ -12,11 +12,16 @@ from arbml.errors import ConfigError
 
 
 class SimulatorSource(BaseModel, frozen=True):
-    """The market simulator."""
+    """The market simulator.
+
+    Attributes:
+        market: one pair on three venues, or a world of several pairs and chains; docs/data.md describes both.
+    """
 
     kind: Literal["sim"] = "sim"
     seed: int = 1
     hours: float = 24.0
+    market: Literal["pair", "world"] = "pair"
 
 
 class FileSource(BaseModel, frozen=True):
@@ -92,14 +97,14 @@ def open_sources(sources: Sequence[Source], collection: CollectionConfig, venues
     known = set(venues)
     opened: list[Collector] = []
     for source in sorted(sources, key=lambda s: isinstance(s, FileSource) and s.holds == "executions"):
+        if isinstance(source, SimulatorSource):
+            simulated, names = _simulated(source, collection)
+            known |= names
+            opened.append(simulated)
+            continue
         if isinstance(source, ExchangeSource):
             known |= set(source.exchanges)
             opened.append(_exchanges(source, collection))
-            continue
-        if isinstance(source, SimulatorSource):
-            market = SimulatorConfig(seed=source.seed, hours=source.hours, interval_ms=collection.interval_ms)
-            known |= {venue.name for venue in market.venues}
-            opened.append(Simulator(market))
             continue
         column_map = load_map(source.column_map) if source.column_map else None
         if source.holds == "executions":
@@ -111,6 +116,19 @@ def open_sources(sources: Sequence[Source], collection: CollectionConfig, venues
             known |= set(ticks.venues)
             opened.append(ticks)
     return opened
+
+
+def _simulated(source: SimulatorSource, collection: CollectionConfig) -> tuple[Collector, set[str]]:
+    """Return a simulated market and its venues."""
+    if source.market == "pair":
+        pair = SimulatorConfig(seed=source.seed, hours=source.hours, interval_ms=collection.interval_ms)
+        return Simulator(pair), {venue.name for venue in pair.venues}
+    if collection.interval_ms % 1000:
+        raise ConfigError(f"ML_DATA_INTERVAL is {collection.interval_ms} ms; the simulated world goes by whole seconds, give e.g. 5000")
+    from arbml.collectors.simulator.world import World, WorldConfig
+
+    world = WorldConfig(seed=source.seed, hours=source.hours, interval_ms=collection.interval_ms)
+    return World(world), {pool.venue for pool in world.pools}
 
 
 def _exchanges(source: ExchangeSource, collection: CollectionConfig) -> Collector:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from arbml.cli.collecting import Market
 from arbml.cli.moments import moment_ms
 from arbml.cli.output import Output, shortened
 from arbml.cli.session import session
@@ -30,6 +31,7 @@ def backtest(
     sim: Annotated[bool, typer.Option("--sim", help="Backtest in the simulated market, which says what becomes of attempts.")] = False,
     hours: Annotated[float, typer.Option(min=0.1, max=24 * 92, help="Length of the simulated market, hours.")] = 48.0,
     seed: Annotated[int, typer.Option(min=0, help="Seed of the simulated market.")] = 1,
+    market: Annotated[Market, typer.Option(help="Simulated market: one pair, or a world of several pairs and chains.")] = Market.PAIR,
     start: Annotated[str | None, typer.Option(help="First moment, ISO time, UTC; what was before trains. Default: the last 30 %.")] = None,
     end: Annotated[str | None, typer.Option(help="End, ISO time, UTC, not included.")] = None,
     no_ml: Annotated[bool, typer.Option("--no-ml", help="The rule alone: send what pays after fees, impact and gas.")] = False,
@@ -56,6 +58,8 @@ def backtest(
         raise ConfigError("--champions serve throughout; leave out --retrain-hours to test them as they are")
     if sim and (ticks or executions):
         raise ConfigError("--sim brings its own ticks and executions; leave out --ticks and --executions")
+    if market is not Market.PAIR and not sim:
+        raise ConfigError("--market says which simulated market; give --sim, too")
     if report is not None and report.suffix.lower() not in (".html", ".htm"):
         raise ConfigError(f"--report {report}: give the name of an .html file; the JSON goes beside it")
     _set("ML_BACKTEST__CAPITAL", capital)
@@ -64,7 +68,7 @@ def backtest(
     _set("ML_BACKTEST__GAS", gas)
     _set("ML_COSTS__INCLUSION_DELAY_MS", delay_ms)
     period = (moment_ms("--start", start), moment_ms("--end", end))
-    sources = _sources(ticks or [], executions, column_map, sim, hours, seed)
+    sources = _sources(ticks or [], executions, column_map, sim, hours, seed, market)
     with session(out, "backtest"):
         from flows.backtest import Plan, backtest_flow
 
@@ -84,7 +88,7 @@ def _set(name: str, value: object, also: str = "") -> None:
 
 
 def _sources(
-    ticks: list[Path], executions: Path | None, column_map: str | None, sim: bool, hours: float, seed: int
+    ticks: list[Path], executions: Path | None, column_map: str | None, sim: bool, hours: float, seed: int, market: Market
 ) -> "list[Source]":
     """Return what to read; a wrong file is found before a server is started."""
     from arbml.settings import load_settings
@@ -92,7 +96,7 @@ def _sources(
 
     if executions is not None and not ticks:
         raise ConfigError("--executions go with --ticks; those of the store are used with the stored ticks")
-    sources: list[Source] = [SimulatorSource(seed=seed, hours=hours)] if sim else []
+    sources: list[Source] = [SimulatorSource(seed=seed, hours=hours, market=market.value)] if sim else []
     sources += [FileSource(path=path, column_map=column_map) for path in ticks]
     if executions is not None:
         sources.append(FileSource(path=executions, holds="executions"))

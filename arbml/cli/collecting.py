@@ -1,6 +1,7 @@
 """`arbml collect`."""
 
 from collections.abc import Sequence
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -12,6 +13,15 @@ from arbml.errors import ConfigError
 
 if TYPE_CHECKING:
     from flows.sources import Source
+
+
+
+class Market(StrEnum):
+    """The simulated markets."""
+
+    PAIR = "pair"
+    WORLD = "world"
+
 
 collect = typer.Typer(help="Collect ticks and executions into the store.", no_args_is_help=True, rich_markup_mode=None)
 
@@ -26,11 +36,12 @@ def sim(
     context: typer.Context,
     seed: Annotated[int, typer.Option(help="The same seed gives the same market.")] = 1,
     hours: Annotated[float, typer.Option(min=0.01, max=24 * 366, help="Length of the market, hours.")] = 24.0,
+    market: Annotated[Market, typer.Option(help="pair: one pair on three venues; world: several pairs and chains.")] = Market.PAIR,
 ) -> None:
-    """Collect from the market simulator."""
+    """Collect from the market simulator; docs/data.md describes its two markets."""
     from flows.sources import SimulatorSource
 
-    _collect(context.obj, [SimulatorSource(seed=seed, hours=hours)])
+    _collect(context.obj, [SimulatorSource(seed=seed, hours=hours, market=market.value)])
 
 
 @collect.command("file")

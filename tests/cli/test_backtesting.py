@@ -29,6 +29,7 @@ def arbml(*arguments: str, cwd: Path, **environ: str) -> "subprocess.CompletedPr
         (["--no-ml", "--compare"], "--no-ml runs the rule alone"),
         (["--champions", "--retrain-hours", "3"], "leave out --retrain-hours"),
         (["--sim", "--ticks", "a.csv"], "--sim brings its own ticks"),
+        (["--market", "world"], "--market says which simulated market; give --sim, too"),
         (["--executions", "a.csv"], "--executions go with --ticks"),
         (["--report", "report.pdf"], "give the name of an .html file"),
         (["--ticks", "nothing.csv"], "nothing.csv: no such file"),
