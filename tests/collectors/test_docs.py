@@ -45,3 +45,19 @@ def test_the_map_file_shown_is_one(tmp_path: Path) -> None:
     (shown,) = re.findall(r"```toml\n(.*?)```", DOC, re.DOTALL)
     (tmp_path / "map.toml").write_text(shown)
     assert load_map(str(tmp_path / "map.toml")).views[0].reserves is not None
+
+
+def test_every_setting_of_the_simulated_world_stands_there() -> None:
+    from arbml.collectors.simulator.world import ChainSettings, PoolSettings, TokenSettings, WorldConfig
+
+    config = WorldConfig()
+    shown = [line for line in _settings(config) if not line.startswith(("| `tokens`", "| `chains`", "| `pools`"))]
+    tables: list[tuple[type[Section], tuple[Section, ...]]] = [
+        (TokenSettings, config.tokens), (ChainSettings, config.chains), (PoolSettings, config.pools),
+    ]  # fmt: skip
+    for kind, rows in tables:
+        shown += [
+            f"| `{name}` | {', '.join(str(getattr(row, name)) for row in rows)} | {found.description} |"
+            for name, found in kind.model_fields.items()
+        ]
+    assert [line for line in shown if line not in DOC] == []
