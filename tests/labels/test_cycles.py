@@ -17,9 +17,12 @@ PAIRS = {"x": "WETH/USDC", "y": "WBTC/WETH", "z": "WBTC/USDC"}
 
 def triangle(*rows: tuple[int, float, float, float]) -> pd.DataFrame:
     """Three pools, one of each pair, that show these prices at these seconds."""
+    worth = {"USDC": 1.0, "WETH": 2000.0}
     return TICKS.check(pd.DataFrame([
-        {"ts_ms": s * 1000, "ts_known_ms": s * 1000 + 100, "venue": venue, "pair": pair, "price": price, "fee_bps": 5.0, "gas_price_gwei": 1.0,
-         "reserve_base": 1e6 / (price * (1 if pair.endswith("USDC") else 2000.0)), "reserve_quote": 1e6 / (1 if pair.endswith("USDC") else 2000.0)}
+        {
+            "ts_ms": s * 1000, "ts_known_ms": s * 1000 + 100, "venue": venue, "pair": pair, "price": price, "fee_bps": 5.0,
+            "gas_price_gwei": 1.0, "reserve_quote": 1e6 / worth[pair[5:]], "reserve_base": 1e6 / worth[pair[5:]] / price,
+        }
         for s, *prices in rows for (venue, pair), price in zip(PAIRS.items(), prices, strict=True)
     ]))  # fmt: skip
 
