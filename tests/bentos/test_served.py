@@ -166,7 +166,7 @@ def test_it_runs_without_checkout_and_takes_its_settings_from_the_environment(bu
     os.chdir(tmp_path)
     os.environ["PYTHONPATH"] = str(tmp_path)
     try:
-        (tmp_path / ".env").write_text("ML_CONFIDENCE_THRESHOLD=0.999\nML_INFERENCE__MAX_MODEL_AGE_HOURS=1\n")
+        (tmp_path / ".env").write_text("ML_SCORER_ENABLED=false\nML_INFERENCE__MAX_MODEL_AGE_HOURS=1\n")
         with served(built.bento, Path("home"), environment=AGED) as url, httpx.Client(base_url=url) as http:
             health = http.post("/health").json()
             assert health["code_path"] == str(built.bento.source / "arbml")
@@ -174,7 +174,7 @@ def test_it_runs_without_checkout_and_takes_its_settings_from_the_environment(bu
             http.post("/observe", json={"ticks": live_ticks()})
             answer = http.post("/predict", json=opportunity()).json()
             assert answer["recommendation"] == "QUEUE"
-            assert "is below 0.999" in answer["reasons"][0], "from .env; and the environment won over it for the age"
+            assert answer["reasons"][0] == "model_missing: scorer is switched off", "from .env; and the environment won over it for the age"
     finally:
         os.chdir(before)
         os.environ.pop("PYTHONPATH")

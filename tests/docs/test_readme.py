@@ -32,7 +32,8 @@ class Shell:
     def __init__(self, folder: Path, api_url: str) -> None:
         self.folder, self.port, self.servers = folder, free_port(), list[subprocess.Popen[bytes]]()
         (folder / ".venv").symlink_to(sys.prefix)
-        (folder / "Makefile").symlink_to(Path("Makefile").absolute())
+        for name in ("Makefile", "examples"):
+            (folder / name).symlink_to(Path(name).absolute())
         kept = {k: v for k, v in os.environ.items() if not k.startswith(("ML_", "PREFECT_", "VIRTUAL_ENV"))}
         self.environment = {**kept, **SMALL, "PREFECT_API_URL": api_url, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
 

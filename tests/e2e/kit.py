@@ -118,7 +118,7 @@ def processes_of(home: Path) -> dict[int, str]:
     return found
 
 
-def eventually_gone(home: Path, patience_s: float = 20) -> dict[int, str]:
+def eventually_gone(home: Path, patience_s: float = 60) -> dict[int, str]:
     """Return the processes of a home that still run after a while."""
     deadline = time.monotonic() + patience_s
     while (found := processes_of(home)) and time.monotonic() < deadline:
