@@ -229,7 +229,7 @@ def _tuned(config: Config, ticks: TickFrame, period: tuple[int, int], fate: Fate
     floor = best_floor(tester, make_tape(ticks), rule, since_ms, period[0])
     report("tune the rule on what was before", 1)
     above = changed(config, bot=changed(config.bot, min_profit=floor))
-    told = f"tuned rule: sends what gives more than {floor:.4g} net (ML_BOT__MIN_PROFIT): what earned most from {iso(since_ms)} on"
+    told = f"sends what gives more than {floor:.4g} net (ML_BOT__MIN_PROFIT): what earned most from {iso(since_ms)} on"
     return [Contender("tuned rule", "tuned", lambda: BotStrategy("tuned rule", above, wakes=wakes), notes=(told,))]
 
 
