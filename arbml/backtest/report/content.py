@@ -62,7 +62,7 @@ def headline(comparison: Comparison) -> str:
     rule = comparison.arm("rule")
     first = next((one for one in comparison.differences if rule and (one.arm, one.against) == (arm.name, rule.name)), None)
     tuned = comparison.arm("tuned")
-    rival = f" The rule above a floor tuned on what was before, without ML, made {money(tuned.metrics.net_profit)} {token}." if tuned else ""
+    rival = f" The rule above a floor tuned on the past, without ML, made {money(tuned.metrics.net_profit)} {token}." if tuned else ""
     return f"{said} {_beside_rule(first, arm)}{rival}" if first else said
 
 
