@@ -85,7 +85,7 @@ def one_market(seed: int, trained_h: float = TRAINED_H, tested_h: float = TESTED
         floor = best_floor(tester, tape, lambda least: _rule(config, least), before_ms, start_ms)
         wise = best_floor(tester, tape, lambda least: _oracle(config, fate, least), before_ms, start_ms)
         done = run_comparative(
-            ticks, _contenders(config, walk, fate, floor, wise), lambda: Backtester(config.costs, config.backtest, fate),
+            tape, _contenders(config, walk, fate, floor, wise), lambda: Backtester(config.costs, config.backtest, fate),
             start_ms=start_ms, end_ms=end_ms, rules=config.promotion, seed=config.training.seed,
         )  # fmt: skip
         promoted = any(one.promoted for one in walk.trainings(start_ms))

@@ -14,7 +14,7 @@ import pandas as pd
 from prefect import flow, task
 from prefect.cache_policies import NO_CACHE
 
-from arbml.backtest import RuleStrategy, Wake, make_tape
+from arbml.backtest import RuleStrategy, Tape, Wake, make_tape
 from arbml.backtest.bot_strategy import BotStrategy
 from arbml.backtest.comparative import Contender, bot_contenders, run_comparative
 from arbml.backtest.comparison import Comparison
@@ -199,6 +199,7 @@ def run(plan: Plan, recording: Recording, period: tuple[int, int], given: dict[s
     """Run all arms."""
     config = _token(plan.sources, Workspace().config)
     ticks = recording.ticks
+    tape = make_tape(ticks)
     # an edge between two venues is where every route over one pair begins
     wakes = Wake.EDGE if ticks["pair"].nunique() == 1 else Wake.ALL
     schedule = Schedule.of(config, plan.kinds or None, plan.retrain_hours)
@@ -206,18 +207,18 @@ def run(plan: Plan, recording: Recording, period: tuple[int, int], given: dict[s
     contenders = bot_contenders(config, walk, walk.kinds if walk else (), wakes=wakes, against=plan.compare)
     fate: Fate | None = recording.world
     if plan.compare:
-        contenders += _tuned(config, ticks, period, fate, wakes)
+        contenders += _tuned(config, tape, period, fate, wakes)
     if plan.compare and recording.world is not None:
         contenders.append(_oracle(config, recording.world))
     return run_comparative(
-        ticks, contenders, lambda: Backtester(config.costs, config.backtest, fate),
+        tape, contenders, lambda: Backtester(config.costs, config.backtest, fate),
         start_ms=period[0], end_ms=period[1], trials=plan.trials, rules=config.promotion, seed=config.training.seed, progress=report,
     )  # fmt: skip
 
 
-def _tuned(config: Config, ticks: TickFrame, period: tuple[int, int], fate: Fate | None, wakes: Wake) -> list[Contender]:
+def _tuned(config: Config, tape: Tape, period: tuple[int, int], fate: Fate | None, wakes: Wake) -> list[Contender]:
     """Return the rule above the floor that earned most before the period, for as long as the period lasts; none without a past."""
-    since_ms = max(2 * period[0] - period[1], int(ticks["ts_known_ms"].min()))
+    since_ms = max(2 * period[0] - period[1], int(tape.known_ms.min()))
     if since_ms >= period[0]:
         return []
     report("tune the rule on what was before", 0)
@@ -226,7 +227,7 @@ def _tuned(config: Config, ticks: TickFrame, period: tuple[int, int], fate: Fate
     def rule(floor: float) -> RuleStrategy:
         return RuleStrategy(config.costs, floor, max_age_ms=config.bot.max_pool_age_ms)
 
-    floor = best_floor(tester, make_tape(ticks), rule, since_ms, period[0])
+    floor = best_floor(tester, tape, rule, since_ms, period[0])
     report("tune the rule on what was before", 1)
     above = changed(config, bot=changed(config.bot, min_profit=floor))
     told = f"sends what gives more than {floor:.4g} net (ML_BOT__MIN_PROFIT): what earned most from {iso(since_ms)} on"

@@ -9,6 +9,7 @@ from arbml.backtest.decisions import mix
 from arbml.backtest.engine import Backtester
 from arbml.backtest.metrics import metrics
 from arbml.backtest.strategy import Strategy, Wake
+from arbml.backtest.tape import Tape, make_tape
 from arbml.config import Config, PromotionConfig
 from arbml.errors import ConfigError
 from arbml.frames import TickFrame
@@ -36,7 +37,7 @@ class Contender:
 
 
 def run_comparative(
-    ticks: TickFrame,
+    ticks: TickFrame | Tape,
     contenders: Sequence[Contender],
     backtester: Callable[[], Backtester],
     *,
@@ -50,7 +51,7 @@ def run_comparative(
     """Run every contender over the same ticks and compare them.
 
     Args:
-        ticks: checked; those before the start warm up.
+        ticks: checked, or their tape; those before the start warm up.
         contenders: with different names.
         backtester: makes one for each run, all with the same costs, settings and fate.
         start_ms, end_ms: the period, UTC ms; all of the ticks without them.
@@ -65,7 +66,8 @@ def run_comparative(
     names = [one.name for one in contenders]
     if not names or len(set(names)) < len(names):
         raise ConfigError(f"a comparison needs contenders with different names, got {', '.join(names) or 'none'}")
-    known_ms = ticks["ts_known_ms"]
+    tape = ticks if isinstance(ticks, Tape) else make_tape(ticks)  # checked and sorted once, not for each run
+    known_ms = tape.known_ms
     period = (int(known_ms.min()) if start_ms is None else start_ms, int(known_ms.max()) if end_ms is None else end_ms)
     arms = []
     for number, contender in enumerate(contenders):
@@ -73,7 +75,7 @@ def run_comparative(
         if progress is not None:
             progress(stage, 0.0)
         hear = _in_percent(stage, *period, progress) if progress is not None else None
-        arms.append(_run_arm(ticks, contender, backtester(), start_ms, end_ms, trials, hear))
+        arms.append(_run_arm(tape, contender, backtester(), start_ms, end_ms, trials, hear))
         if progress is not None:
             progress(stage, 1.0)
     return compare(arms, rules, seed)
@@ -123,7 +125,7 @@ def _in_percent(stage: str, start_ms: int, end_ms: int, progress: Progress) -> C
 
 
 def _run_arm(
-    ticks: TickFrame,
+    ticks: Tape,
     contender: Contender,
     backtester: Backtester,
     start_ms: int | None,
