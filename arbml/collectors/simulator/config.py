@@ -1,29 +1,33 @@
 """Everything the simulated market can be told. Defaults give one day of a liquid pair on three venues."""
 
-from pydantic import Field, field_validator, model_validator
+from typing import Annotated
+
+from pydantic import AfterValidator, Field, model_validator
 
 from arbml.config import Section
 
 START_2024_MS = 1_704_067_200_000
 
 
+def _fits_a_route(value: str) -> str:
+    if any(sign in value for sign in "|>"):
+        raise ValueError("a venue's name may not contain '|' or '>'")
+    return value
+
+
+VenueName = Annotated[str, AfterValidator(_fits_a_route)]
+
+
 class VenueSettings(Section):
     """One constant-product pool."""
 
-    name: str = Field(min_length=1, description="venue, without '|' or '>'")
+    name: VenueName = Field(min_length=1, description="venue, without '|' or '>'")
     fee_bps: float = Field(ge=0, lt=1000, description="swap fee, bps; it stays in the pool")
     reserve_quote: float = Field(gt=0, description="quote reserve at the start, whole tokens; the base reserve follows from the price")
     reaction_s: float = Field(gt=0, description="mean time until somebody who knows the efficient price looks at the pool, s")
     latency_ms: float = Field(gt=0, description="median time from a tick to its being known, ms")
     trades_per_minute: float = Field(ge=0, description="noise trades of people who need to swap")
     trade_quote: float = Field(gt=0, description="median size of a noise trade, quote")
-
-    @field_validator("name")
-    @classmethod
-    def _fits_a_route(cls, value: str) -> str:
-        if any(sign in value for sign in "|>"):
-            raise ValueError("a venue's name may not contain '|' or '>'")
-        return value
 
 
 class PriceSettings(Section):

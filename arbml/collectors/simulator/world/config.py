@@ -2,9 +2,9 @@
 
 from typing import Literal
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, model_validator
 
-from arbml.collectors.simulator.config import START_2024_MS
+from arbml.collectors.simulator.config import START_2024_MS, VenueName
 from arbml.config import Section
 
 USD = "USDC"
@@ -34,7 +34,7 @@ class ChainSettings(Section):
 class PoolSettings(Section):
     """One pool: v2 is a constant product, v3 concentrated liquidity of several providers. The first provider covers all prices."""
 
-    venue: str = Field(min_length=1, description="venue, without '|' or '>'")
+    venue: VenueName = Field(min_length=1, description="venue, without '|' or '>'")
     chain_id: int = Field(ge=0, description="its chain")
     pair: str = Field(pattern=r"^[^\s/|>]+/[^\s/|>]+$", description="BASE/QUOTE")
     kind: Literal["v2", "v3"] = Field(description="v2: the fee stays in the pool; v3: it does not")
@@ -46,13 +46,6 @@ class PoolSettings(Section):
     latency_ms: float = Field(gt=0, description="median time from a tick to its being known, ms")
     spacing_bps: float = Field(60.0, gt=0, description="v3: width of a tick range, bps of the price")
     range_bps: float = Field(600.0, gt=0, description="v3: how far a provider's position usually reaches on each side, bps")
-
-    @field_validator("venue")
-    @classmethod
-    def _fits_a_route(cls, value: str) -> str:
-        if any(sign in value for sign in "|>"):
-            raise ValueError("a venue's name may not contain '|' or '>'")
-        return value
 
 
 class WorldPriceSettings(Section):
