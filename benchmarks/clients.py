@@ -5,7 +5,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -17,7 +17,7 @@ from arbml.bot import AsyncServiceClient, ServiceClient
 from arbml.clock import stopwatch_s
 from arbml.config import ClientConfig, CostsConfig
 from arbml.market import Opportunity, Pool, find_opportunities
-from benchmarks.figures import Figure
+from benchmarks.figures import Figure, at, times_us
 
 TS_MS = 1_704_412_800_000
 # answers at once what a service answers, so that only the clients differ
@@ -50,12 +50,12 @@ def run(answers: int = 2000) -> list[Figure]:
     gone_us = _gone(answers)
     note = "question built, answer checked and made a Prediction; the peer sends the same JSON and reads it"
     return [
-        Figure("one answer, p50", _at(ours_us, 50), "us", "httpx.Client.post", _at(bare_us, 50), note),
-        Figure("one answer, p99", _at(ours_us, 99), "us", "httpx.Client.post", _at(bare_us, 99)),
-        Figure("one answer, asynchronous, p50", _at(async_us, 50), "us", "httpx.AsyncClient.post", _at(bare_async_us, 50)),
-        Figure("one answer, asynchronous, p99", _at(async_us, 99), "us", "httpx.AsyncClient.post", _at(bare_async_us, 99)),
-        Figure("one baseline while the service is left alone, p50", _at(gone_us, 50), "us", note="the circuit breaker is open"),
-        Figure("one baseline while the service is left alone, p99", _at(gone_us, 99), "us"),
+        Figure("one answer, p50", at(ours_us, 50), "us", "httpx.Client.post", at(bare_us, 50), note),
+        Figure("one answer, p99", at(ours_us, 99), "us", "httpx.Client.post", at(bare_us, 99)),
+        Figure("one answer, asynchronous, p50", at(async_us, 50), "us", "httpx.AsyncClient.post", at(bare_async_us, 50)),
+        Figure("one answer, asynchronous, p99", at(async_us, 99), "us", "httpx.AsyncClient.post", at(bare_async_us, 99)),
+        Figure("one baseline while the service is left alone, p50", at(gone_us, 50), "us", note="the circuit breaker is open"),
+        Figure("one baseline while the service is left alone, p99", at(gone_us, 99), "us"),
     ]
 
 
@@ -95,7 +95,7 @@ def _gone(n: int) -> NDArray[np.float64]:
         opportunity = _opportunity()
         for _ in range(5):
             client.enhance_opportunities([opportunity], ["r"])
-        return _times_us(lambda: client.enhance_opportunities([opportunity], ["r"]), n)
+        return times_us(lambda: client.enhance_opportunities([opportunity], ["r"]), n)
 
 
 def _opportunity() -> Opportunity:
@@ -128,19 +128,3 @@ def _free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
-
-
-def _times_us(call: Callable[[], object], n: int) -> NDArray[np.float64]:
-    """Times of n calls, after a tenth as many that are not counted."""
-    for _ in range(n // 10):
-        call()
-    times = np.empty(n)
-    for i in range(n):
-        start_s = stopwatch_s()
-        call()
-        times[i] = stopwatch_s() - start_s
-    return times * 1e6
-
-
-def _at(times: NDArray[np.float64], percentile: float) -> float:
-    return float(np.percentile(times, percentile))

@@ -16,9 +16,8 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
-from arbml.clock import ReplayClock, stopwatch_s
+from arbml.clock import ReplayClock
 from arbml.collectors.simulator import Simulator, SimulatorConfig
 from arbml.config import Config
 from arbml.dataset import Dataset, opportunity_dataset, price_dataset, volatility_dataset
@@ -28,7 +27,7 @@ from arbml.models import LSTMPredictor, OpportunityScorer, VolatilityPredictor
 from arbml.serving import Bundle, Journal, Ledger, Predictor, write_bundle
 from arbml.serving.requests import decode, parse
 from arbml.serving.schemas import ObserveRequest, OpportunityRequest
-from benchmarks.figures import Figure
+from benchmarks.figures import Figure, at, times_us
 from bentos.packaging import build_bento
 from bentos.serving_process import served
 
@@ -81,19 +80,19 @@ def _in_process(prepared: Prepared, folder: Path, answers: int) -> list[Figure]:
         predictor.predict(_checked(OpportunityRequest, question()))
 
     same = _checked(OpportunityRequest, question())
-    moved_us = _times_us(after_a_tick, min(answers, len(prepared.later) - answers // 10))
-    new_us = _times_us(lambda: predictor.predict(_checked(OpportunityRequest, question())), answers)
-    same_us = _times_us(lambda: predictor.predict(same), answers)
-    votes_us = _times_us(prepared.vote, 100)
+    moved_us = times_us(after_a_tick, min(answers, len(prepared.later) - answers // 10))
+    new_us = times_us(lambda: predictor.predict(_checked(OpportunityRequest, question())), answers)
+    same_us = times_us(lambda: predictor.predict(same), answers)
+    votes_us = times_us(prepared.vote, 100)
     journal.close()
     note = "checked, priced, features, forest, forecasts, decision, journal; the peer only votes"
     peer = "scikit-learn predict_proba of the same forest"
     return [
-        Figure("in process, new question, p50", _at(new_us, 50), "us", peer, _at(votes_us, 50), note),
-        Figure("in process, new question, p99", _at(new_us, 99), "us", peer, _at(votes_us, 99), note),
-        Figure("in process, a tick and a question, p50", _at(moved_us, 50), "us", note="features, LSTM and volatility are computed anew"),
-        Figure("in process, a tick and a question, p99", _at(moved_us, 99), "us"),
-        Figure("in process, same question, p50", _at(same_us, 50), "us", note="priced and compared anew, answered from the cache"),
+        Figure("in process, new question, p50", at(new_us, 50), "us", peer, at(votes_us, 50), note),
+        Figure("in process, new question, p99", at(new_us, 99), "us", peer, at(votes_us, 99), note),
+        Figure("in process, a tick and a question, p50", at(moved_us, 50), "us", note="features, LSTM and volatility are computed anew"),
+        Figure("in process, a tick and a question, p99", at(moved_us, 99), "us"),
+        Figure("in process, same question, p50", at(same_us, 50), "us", note="priced and compared anew, answered from the cache"),
     ]
 
 
@@ -104,14 +103,14 @@ def _over_http(prepared: Prepared, folder: Path, answers: int) -> list[Figure]:
         bare = http.client.HTTPConnection("127.0.0.1", port)
         _post(ours, "/observe", _observation(prepared.later.head(500)))
         question = _questions(prepared.later.head(500))
-        predict_us = _times_us(lambda: _post(ours, "/predict", question()), answers)
-        ping_us = _times_us(lambda: _post(bare, "/", question()), answers)
+        predict_us = times_us(lambda: _post(ours, "/predict", question()), answers)
+        ping_us = times_us(lambda: _post(bare, "/", question()), answers)
         inside_ms = json.loads(_post(ours, "/stats", {}))["latency_ms"]
     note = "one client, keep-alive, new questions; client and server share the cores"
     peer = "bare uvicorn, empty answer"
     return [
-        Figure("HTTP /predict, p50", _at(predict_us, 50), "us", peer, _at(ping_us, 50), note),
-        Figure("HTTP /predict, p99", _at(predict_us, 99), "us", peer, _at(ping_us, 99), note),
+        Figure("HTTP /predict, p50", at(predict_us, 50), "us", peer, at(ping_us, 50), note),
+        Figure("HTTP /predict, p99", at(predict_us, 99), "us", peer, at(ping_us, 99), note),
         Figure("HTTP /predict, arrival to answer inside the service, p99", inside_ms["p99"] * 1000, "us", note="as /stats counts it"),
     ]
 
@@ -197,19 +196,3 @@ def _fitted(model: Any, ds: Dataset) -> Any:
     n = len(ds)
     model.fit(ds.take(np.arange(n * 3 // 4)), ds.take(np.arange(n * 3 // 4, n)))
     return model
-
-
-def _times_us(call: Callable[[], object], n: int) -> NDArray[np.float64]:
-    """Times of n calls, after a tenth as many that are not counted."""
-    for _ in range(n // 10):
-        call()
-    times = np.empty(n)
-    for i in range(n):
-        start_s = stopwatch_s()
-        call()
-        times[i] = stopwatch_s() - start_s
-    return times * 1e6
-
-
-def _at(times: NDArray[np.float64], percentile: float) -> float:
-    return float(np.percentile(times, percentile))
