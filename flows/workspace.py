@@ -9,7 +9,7 @@ from pydantic import BaseModel
 
 from arbml.clock import Clock, SystemClock
 from arbml.config import Config
-from arbml.dataset import Dataset, opportunity_dataset, price_dataset, volatility_dataset
+from arbml.dataset import Dataset, as_if_live, opportunity_dataset, price_dataset, volatility_dataset
 from arbml.errors import NotEnoughData
 from arbml.features import compute_features
 from arbml.frames import ExecutionFrame, FeatureFrame, TickFrame
@@ -65,7 +65,7 @@ class Workspace:
         return tuple(kind for kind in KINDS if enabled[kind])
 
     def ticks(self, selection: Selection) -> TickFrame:
-        """Return the selected ticks in the order of knowing.
+        """Return the selected ticks in the order of knowing; what a backfill brought as a live collector would have known it.
 
         Raises:
             NotEnoughData: if there are none.
@@ -82,7 +82,10 @@ class Workspace:
         )
         if df.empty:
             raise NotEnoughData("ticks in the store", 0, 1, "collect some first: arbml collect sim, or arbml collect file FILE")
-        return df
+        collection = self.config.collection
+        first_ms, last_ms = int(df["ts_ms"].min()), int(df["ts_ms"].max())
+        late = self.store.chain.late_blocks(collection.late_s * 1_000, first_ms, last_ms + 1, selection.as_of_ms)
+        return as_if_live(df, late, collection.live_lag_ms)
 
     def executions(self, ticks: TickFrame) -> ExecutionFrame:
         """Return the executions of the period that the ticks span."""

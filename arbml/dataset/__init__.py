@@ -1,5 +1,6 @@
 """Data sets: labels joined to what was known at the time, and walk-forward splits of them."""
 
+from arbml.dataset.backfilled import as_if_live
 from arbml.dataset.opportunity import opportunity_dataset
 from arbml.dataset.price import price_dataset
 from arbml.dataset.splits import Fold, require_enough, walk_forward
@@ -10,6 +11,7 @@ __all__ = [
     "Dataset",
     "Fold",
     "Kind",
+    "as_if_live",
     "hashed",
     "opportunity_dataset",
     "price_dataset",

@@ -52,6 +52,31 @@ class ChainReading:
         df["priority_fee_percentiles"] = pd.Series([tuple(json.loads(text)) for text in df["priority_fee_percentiles"]], dtype=object)
         return df
 
+    def late_blocks(
+        self, late_ms: int, start_ms: int | None = None, end_ms: int | None = None, as_of_ms: int | None = None
+    ) -> pd.DataFrame:
+        """Return the blocks of all chains that were read more than `late_ms` after they were made, by chain and number.
+
+        Args:
+            start_ms, end_ms: their time, UTC ms, start included, end excluded; None is open.
+            as_of_ms: only what was known at that moment, and as it was believed then, UTC ms.
+
+        Returns:
+            Columns chain_id, number, ts_ms and ts_known_ms.
+        """
+        names = ["chain_id", "number", "ts_ms", "ts_known_ms"]
+
+        def late(table: Table) -> Select[Any]:
+            c = table.c
+            return select(*(c[name] for name in names)).where(c.ts_known_ms - c.ts_ms > late_ms)
+
+        with self._database.reading() as connection:
+            rows = list(connection.execute(within(late(blocks), blocks.c, start_ms, end_ms, as_of_ms)))
+            if as_of_ms is not None:
+                gone = orphaned[blocks.name]
+                rows += connection.execute(orphaned_within(late(gone), gone.c, as_of_ms, start_ms, end_ms))
+        return _objects(sorted(map(tuple, rows)), names)
+
     def events(
         self,
         chain_id: int,

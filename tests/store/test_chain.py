@@ -190,3 +190,22 @@ def test_empty_blocks_and_chains_without_a_base_fee(store: Store) -> None:
     (block,) = store.chain.blocks(1).to_dict("records")
     assert (block["base_fee_wei"], block["priority_fee_percentiles"]) == (None, ())
     assert store.chain.events(1).columns.tolist()[-2:] == ["args", "block_hash"]
+
+
+def test_late_blocks_are_those_read_long_after_they_were_made(store: Store) -> None:
+    for one in (unit(2, known_ms=4_000), unit(4, known_ms=900_000), unit(4, known_ms=900_000, chain_id=2), unit(6, known_ms=900_001)):
+        store.chain.append(one)
+    late = store.chain.late_blocks(60_000)
+    assert list(late.itertuples(index=False, name=None)) == [(1, 4, 2_000, 900_000), (1, 6, 3_000, 900_001), (2, 4, 2_000, 900_000)]
+    assert store.chain.late_blocks(60_000, start_ms=2_001)["number"].tolist() == [6]
+    assert store.chain.late_blocks(60_000, end_ms=3_000)["number"].tolist() == [4, 4]
+    assert store.chain.late_blocks(10**6).empty
+
+
+def test_late_blocks_as_of_a_time_are_those_believed_then(store: Store) -> None:
+    store.chain.append(unit(4, known_ms=900_000))
+    store.chain.remove_above(1, 3, 950_000)
+    assert store.chain.late_blocks(60_000).empty
+    assert store.chain.late_blocks(60_000, as_of_ms=940_000)["number"].tolist() == [4]
+    assert store.chain.late_blocks(60_000, as_of_ms=950_000).empty
+    assert store.chain.late_blocks(60_000, as_of_ms=899_999).empty
