@@ -22,7 +22,7 @@ _log = logging.getLogger(__name__)
 # blocks so near the head come one by one: there the chain may still turn
 SETTLED = 32
 _DAY_MS = 86_400_000
-_FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.2, 30.0
+_FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.2, 5.0  # nodes rest longer by themselves; a database that is back should be met soon
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,12 +74,11 @@ class _Tally:
     def take(self, units: Sequence[BlockUnit]) -> None:
         for unit in units:
             self.blocks += 1
-            self.ticks += len(unit.ticks)
+            self.ticks += len(unit.tick_columns["venue"])
             self.executions += len(unit.executions)
             self.start_ms = unit.ts_ms if self.start_ms is None else self.start_ms
             self.end_ms, self.tip = unit.ts_ms, unit.number
-            if len(unit.ticks):
-                self.streams.update(map("|".join, zip(unit.ticks["venue"], unit.ticks["pair"], strict=True)))
+            self.streams.update(map("|".join, zip(unit.tick_columns["venue"], unit.tick_columns["pair"], strict=True)))
 
 
 class EvmCollector:
@@ -141,6 +140,8 @@ class EvmCollector:
             try:
                 follower = follower or Follower(self._reader, chain, self._clock, self._plan.confirmations, self._plan.max_reorg)
                 left = self._advance(follower, tell, started)
+                if failing_since is not None:
+                    _log.warning("%s: goes on after %.1f s", self.name, self._stopwatch() - failing_since)
                 failing_since, pause = None, _FIRST_PAUSE_S
                 if left == 0 and not self._over(follower, started) and self._wait(self._left_s(started, self._plan.poll_s)):
                     break
