@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from arbml.clock import iso
 from arbml.evaluation import LOSS_NAMES, Evaluation, reliability, units
 from arbml.evaluation.losses import BPS
+from arbml.models.proportion import wilson
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -190,7 +191,7 @@ def _reliability(figure: "Figure", evaluation: Evaluation) -> None:
     axes, below = figure.subplots(2, 1, sharex=True, height_ratios=(4, 1))
     success, probability = evaluation.y[:, 0], evaluation.prediction
     found = reliability(success, probability, bins=int(np.clip(len(success) / BIN_ROWS, 5, 20)))
-    low, high = _wilson(found.observed, found.counts)
+    low, high = wilson(found.observed, found.counts)
     _dress(axes)
     axes.plot([0, 1], [0, 1], "--", color=ACTUAL, linewidth=1, label="perfect")
     axes.axhline(float(success.mean()), color=BASELINE, linewidth=1, label=f"base rate {success.mean():.1%}")
@@ -203,14 +204,6 @@ def _reliability(figure: "Figure", evaluation: Evaluation) -> None:
     _dress(below)
     below.hist(probability, bins=np.linspace(0, 1, 41).tolist(), color=MODEL)
     below.set(yscale="log", xlim=(-0.01, 1.01), xlabel="predicted success probability", ylabel="rows (log)")
-
-
-def _wilson(share: NDArray[np.float64], n: NDArray[np.int64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return the 95 % interval of a share seen in n rows (Wilson 1927)."""
-    z = 1.96
-    centre, spread = share + z * z / (2 * n), z * np.sqrt(share * (1 - share) / n + z * z / (4 * n * n))
-    scale = 1 + z * z / n
-    return np.minimum((centre - spread) / scale, share), np.maximum((centre + spread) / scale, share)
 
 
 def _confusion(figure: "Figure", evaluation: Evaluation, threshold: float = 0.5) -> None:

@@ -8,12 +8,11 @@ from typing import ClassVar
 
 import numpy as np
 import pytest
-from scipy.stats import binomtest
 
 from arbml.evaluation import Evaluation
 from arbml.evaluation.losses import loss
 from arbml.evaluation.results import EvaluatedFold, TestBlock
-from arbml.plots import _folds, _forecast, _reliability, _volatility, _wilson, plot_evaluation
+from arbml.plots import _folds, _forecast, _reliability, _volatility, plot_evaluation
 
 START = 1_704_067_200_000
 N = 500
@@ -81,13 +80,6 @@ def test_answers_at_the_edge_are_drawn_too(tmp_path: Path) -> None:
         losses = loss(kind, y, constant, (0.05, 0.5, 0.95))
         block = replace(usual.final, y=y, prediction=constant, losses=losses, streams=(), stream_of=np.empty(0, np.int64))
         assert len(plot_evaluation(replace(usual, final=block), tmp_path / kind)) == 3
-
-
-@pytest.mark.parametrize(("share", "n"), [(0.0, 1), (1.0, 3), (0.1, 10), (0.5, 400)])
-def test_the_interval_of_a_share_is_wilsons(share: float, n: int) -> None:
-    low, high = _wilson(np.array([share]), np.array([n]))
-    known = binomtest(round(share * n), n).proportion_ci(0.95, method="wilson")
-    assert (low[0], high[0]) == (pytest.approx(known.low, abs=1e-4), pytest.approx(known.high, abs=1e-4))
 
 
 def test_every_axis_says_what_it_shows_and_every_title_where_from() -> None:

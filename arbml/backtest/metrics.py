@@ -15,10 +15,9 @@ from arbml.backtest.ratios import MIN_BLOCKS, deflated_sharpe, moments, probabil
 from arbml.backtest.results import BacktestResult
 from arbml.evaluation import Reliability, reliability
 from arbml.market import Variant
+from arbml.models.proportion import wilson
 
 Floats = NDArray[np.float64]
-
-Z95 = 1.959963984540054
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,19 +102,10 @@ def metrics(result: BacktestResult, trials: int = 1) -> Metrics:
     )
 
 
-def wilson(successes: int, n: int) -> tuple[float, float]:
-    """Return the 95 % interval of a share seen in n cases (Wilson 1927).
-
-    >>> [round(end, 3) for end in wilson(8, 10)]
-    [0.49, 0.943]
-    """
-    if n < 1:
-        return math.nan, math.nan
-    share = successes / n
-    centre = share + Z95**2 / (2 * n)
-    spread = Z95 * math.sqrt(share * (1 - share) / n + Z95**2 / (4 * n * n))
-    scale = 1 + Z95**2 / n
-    return max(0.0, (centre - spread) / scale), min(1.0, (centre + spread) / scale)
+def win_rate_interval(won: int, n: int) -> tuple[float, float]:
+    """Return the 95 % interval of the share that won; NaN without cases."""
+    low, high = wilson(won / n if n else math.nan, n)
+    return float(low), float(high)
 
 
 def landed(trades: pd.DataFrame) -> "pd.Series[bool]":
@@ -126,7 +116,7 @@ def landed(trades: pd.DataFrame) -> "pd.Series[bool]":
 def _counts(trades: pd.DataFrame, why: dict[str, str]) -> dict[str, Any]:
     by_result = trades["result"].value_counts()
     n, won = len(trades), int(by_result.get("success", 0))
-    low, high = wilson(won, n)
+    low, high = win_rate_interval(won, n)
     if not n:
         why |= dict.fromkeys(("win_rate", "win_rate_low", "win_rate_high"), "no attempt was made")
     return {

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from arbml.backtest.blocks import block_length_s, equity_increments
 from arbml.backtest.drawdown import drawdown
 from arbml.backtest.figures import BY_NAME, unit_of
-from arbml.backtest.metrics import Metrics, metrics, wilson
+from arbml.backtest.metrics import Metrics, metrics, win_rate_interval
 from arbml.backtest.ratios import deflated_sharpe, expected_best_sharpe, moments, probabilistic_sharpe
 from tests.backtest.results_kit import CAPITAL_USDC, START_MS, result, trade
 
@@ -45,7 +45,7 @@ def test_win_rate_and_its_interval() -> None:
     assert found.win_rate == 0.5
     assert found.win_rate_low == pytest.approx(0.1876, abs=1e-4)
     assert found.win_rate_high == pytest.approx(0.8124, abs=1e-4)
-    low, high = wilson(81, 263)  # Newcombe 1998, table I: 0.2553 to 0.3662
+    low, high = win_rate_interval(81, 263)  # Newcombe 1998, table I: 0.2553 to 0.3662
     assert (round(low, 4), round(high, 4)) == (0.2553, 0.3662)
 
 

@@ -8,7 +8,7 @@ from scipy.signal import lfilter
 from scipy.stats import binomtest, false_discovery_control
 
 from arbml.models.patterns.conditions import DAY_MS
-from arbml.models.patterns.significance import Period, block_bins, mean_interval, q_values, wilson
+from arbml.models.patterns.significance import Period, block_bins, hit_rate_interval, mean_interval, q_values
 
 HOUR_MS = 3_600_000
 
@@ -101,15 +101,15 @@ def test_blocks_grow_with_persistence_and_leave_enough_of_them() -> None:
 def test_intervals_widen_when_rows_repeat_each_other() -> None:
     rng = np.random.default_rng(0)
     hits = (rng.random(40) < 0.6).astype(np.float64)
-    apart = wilson(hits, np.arange(40))
-    repeated = wilson(np.repeat(hits, 10), np.repeat(np.arange(40), 10))
-    believed = wilson(np.repeat(hits, 10), np.arange(400))
+    apart = hit_rate_interval(hits, np.arange(40))
+    repeated = hit_rate_interval(np.repeat(hits, 10), np.repeat(np.arange(40), 10))
+    believed = hit_rate_interval(np.repeat(hits, 10), np.arange(400))
     assert repeated == pytest.approx(apart, abs=0.02)
     assert believed[1] - believed[0] < 0.5 * (repeated[1] - repeated[0])
     reference = binomtest(int(hits.sum()), 40).proportion_ci(0.95, "wilson")
     assert apart == pytest.approx((reference.low, reference.high), abs=0.01)
-    assert wilson(np.ones(10), np.arange(10))[1] == pytest.approx(1.0)
-    assert 0.6 < wilson(np.ones(10), np.arange(10))[0] < 0.75
+    assert hit_rate_interval(np.ones(10), np.arange(10))[1] == pytest.approx(1.0)
+    assert 0.6 < hit_rate_interval(np.ones(10), np.arange(10))[0] < 0.75
     values = rng.normal(3, 1, 30)
     mean, low, high = mean_interval(np.repeat(values, 5), np.repeat(np.arange(30), 5))
     assert mean == pytest.approx(values.mean())

@@ -7,7 +7,7 @@ import numpy as np
 
 from arbml.backtest.comparison import Arm
 from arbml.backtest.drawdown import below_peak
-from arbml.backtest.metrics import Metrics, wilson
+from arbml.backtest.metrics import Metrics, win_rate_interval
 from arbml.backtest.report.formats import money, number, percent, signed
 from arbml.backtest.report.model import Chart
 from arbml.backtest.report.svg import SERIES, WIDTH, Axis, dot, drawing, label, line, padded, rect, steps, text, thinned
@@ -125,7 +125,7 @@ def reliability_chart(table: Reliability, brier: float) -> Chart:
     rows = list(zip(table.predicted.tolist(), table.observed.tolist(), table.counts.tolist(), strict=True))
     most = max(table.counts.tolist())
     for p, observed, n in rows:
-        low, high = wilson(round(observed * n), n)
+        low, high = win_rate_interval(round(observed * n), n)
         hint = f"{n} attempts given {percent(p)} %: {percent(observed)} % succeeded, 95 % interval {percent(low)} to {percent(high)} %"
         shapes.append(line(across(p), up(low), across(p), up(high), "whisker s0"))
         shapes.append(dot(across(p), up(observed), 3 + 5 * (n / most) ** 0.5, "s0", hint))

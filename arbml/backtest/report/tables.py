@@ -8,7 +8,7 @@ import pandas as pd
 
 from arbml.backtest.comparison import Arm, Comparison
 from arbml.backtest.figures import BY_NAME, FIGURES, unit_of
-from arbml.backtest.metrics import wilson
+from arbml.backtest.metrics import win_rate_interval
 from arbml.backtest.report.formats import DASH, moment, money, number, percent, signed, span, value_of
 from arbml.backtest.report.model import Table
 from arbml.backtest.report.reasons import MEANINGS
@@ -90,7 +90,7 @@ def _grouped(title: str, first: str, groups: Sequence[tuple[str, pd.DataFrame]],
     rows = []
     for name, part in groups:
         n, won = len(part), int((part["result"] == "success").sum())
-        low, high = wilson(won, n)
+        low, high = win_rate_interval(won, n)
         money_of = [money(float(part[column].sum())) for column in ("gross_profit", "gas_cost")]
         net = float(part["net_profit"].sum())
         ends = f"{percent(low, 0)} to {percent(high, 0)}"

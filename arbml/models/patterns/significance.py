@@ -21,6 +21,7 @@ from scipy.stats import t as student
 
 from arbml.models.patterns.conditions import DAY_MS
 from arbml.models.patterns.pattern import Sample
+from arbml.models.proportion import wilson
 
 Floats: TypeAlias = NDArray[np.float64]
 Bools: TypeAlias = NDArray[np.bool_]
@@ -33,7 +34,6 @@ LEAST_DAYS = 7       # a time of day is tested on at least so many days
 LEAST_OF_A_KIND = 3  # a day of the week on at least so many of its own days, and twice as many others
 SOKAL_WINDOW = 5.0
 BLOCK_TIMES = 3.0    # integrated autocorrelation times in a block
-Z95 = 1.959963984540054
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,7 +74,7 @@ class Period:
         if p_value is None:
             return None
         own, hits = block[m], y[m]
-        low, high = wilson(hits, own)
+        low, high = hit_rate_interval(hits, own)
         token = self.profit[rows][m]
         profit = mean_interval(token[np.isfinite(token)], own[np.isfinite(token)])
         return Sample(
@@ -141,13 +141,13 @@ def block_bins(series: Floats) -> int:
     return int(2 ** min(math.ceil(math.log2(wanted)), math.floor(math.log2(longest))))
 
 
-def wilson(hits: Floats, block: Ints) -> tuple[float, float]:
-    """Return the 95 % Wilson (1927) score interval of a share, on the effective number of rows.
+def hit_rate_interval(hits: Floats, block: Ints) -> tuple[float, float]:
+    """Return the 95 % Wilson score interval of a share, on the effective number of rows.
 
     Rows of one block count for less than as many independent ones: their number is divided by the design effect, the variance
     of the share by blocks over that of independent rows (Korn and Graubard 1998), where that is above 1.
 
-    >>> low, high = wilson(np.repeat([1.0, 0.0], [70, 30]), np.arange(100))
+    >>> low, high = hit_rate_interval(np.repeat([1.0, 0.0], [70, 30]), np.arange(100))
     >>> round(low, 3), round(high, 3)
     (0.604, 0.781)
     """
@@ -156,11 +156,8 @@ def wilson(hits: Floats, block: Ints) -> tuple[float, float]:
     blocks = len(np.unique(block))
     clustered = float(sums @ sums) * blocks / max(1, blocks - 1) / n**2
     independent = share * (1.0 - share) / n
-    effective = n / max(1.0, clustered / independent) if independent > 0.0 else float(n)
-    z2 = Z95 * Z95 / effective
-    centre = (share + z2 / 2) / (1.0 + z2)
-    half = Z95 / (1.0 + z2) * math.sqrt(share * (1.0 - share) / effective + z2 / (4.0 * effective))
-    return max(0.0, centre - half), min(1.0, centre + half)
+    low, high = wilson(share, n / max(1.0, clustered / independent) if independent > 0.0 else n)
+    return float(low), float(high)
 
 
 def mean_interval(values: Floats, block: Ints) -> tuple[float | None, float | None, float | None]:
