@@ -43,7 +43,7 @@ class SqliteDatabase(Database):
 
     def _on_connect(self, connection: sqlite3.Connection, _: object) -> None:
         connection.isolation_level = None  # no BEGIN but ours, see _begin
-        for pragma in ("synchronous=NORMAL", "foreign_keys=ON", "temp_store=MEMORY", "cache_size=-65536"):
+        for pragma in ("synchronous=NORMAL", "foreign_keys=ON", "temp_store=MEMORY", "cache_size=-8192"):
             connection.execute(f"PRAGMA {pragma}")
         _use_wal(connection, self._lock_timeout_s)
 
