@@ -13,6 +13,7 @@ from arbml.collectors.evm.decoding import (
     SIGNATURES,
     SWAP,
     SWAP3,
+    SWAP3_FEES,
     SYNC,
     TRANSFER,
     decode,
@@ -37,6 +38,12 @@ EVENTS = {
         "swap3",
         [("sender", "address", True), ("recipient", "address", True), ("amount0", "int256", False), ("amount1", "int256", False),
          ("sqrtPriceX96", "uint160", False), ("liquidity", "uint128", False), ("tick", "int24", False)],
+    ),
+    SWAP3_FEES: (
+        "swap3",
+        [("sender", "address", True), ("recipient", "address", True), ("amount0", "int256", False), ("amount1", "int256", False),
+         ("sqrtPriceX96", "uint160", False), ("liquidity", "uint128", False), ("tick", "int24", False),
+         ("protocolFeesToken0", "uint128", False), ("protocolFeesToken1", "uint128", False)],
     ),
     MINT3: (
         "mint3",

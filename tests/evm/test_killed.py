@@ -22,6 +22,7 @@ from tests.evm.world import World
 
 pytestmark = [needs_chain, pytest.mark.slow]
 KILLS = int(os.environ.get("ARBML_EVM_KILLS", "20"))
+POSTGRES_KILLS = int(os.environ.get("ARBML_EVM_POSTGRES_KILLS", "5"))
 
 
 @pytest.mark.parametrize("where", ["sqlite", "postgresql"])
@@ -35,7 +36,7 @@ def test_kill_9_at_random_moments(world: World, tmp_path: Path, where: str, new_
         Follower(found, store.chain, SystemClock()).poll()
     processes = multiprocessing.get_context("fork")  # starts at once: a fresh interpreter would import for most of its life
     traffic = Traffic(world, rng)
-    kills = KILLS if where == "sqlite" else KILLS // 4
+    kills = KILLS if where == "sqlite" else POSTGRES_KILLS
     for _ in range(kills):
         child = processes.Process(target=collect, args=(world.url, found.watching, home, database, first))
         child.start()

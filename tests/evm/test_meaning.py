@@ -81,6 +81,7 @@ def test_rate_limits(method: str, code: int, message: str, wanted_s: float | Non
         (e.UnknownBlock, CALL, -32000, "header for hash not found"), (e.UnknownBlock, CALL, -32001, "resource not found"),
         (e.UnknownBlock, CALL, -32000, "hash 0x12 is not currently canonical"), (e.UnknownBlock, CALL, -39001, "Unknown block"),
         (e.UnknownBlock, CALL, -32000, "after last accepted block"),
+        (e.UnknownBlock, CALL, -32602, "BlockOutOfRangeError: block height is 75 but requested was 80"),
         (e.UnknownBlock, CALL, -32000, "upstream does not have the requested block yet"),
         (e.Pruned, CALL, -32000, "missing trie node 0xabc (path ) state 0x12 is not available"),
         (e.Pruned, CALL, -32000, "No state available for block 0x12"),

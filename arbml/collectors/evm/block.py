@@ -3,22 +3,23 @@
 Nothing here knows of a store, of what was read before or of what comes next, but for the states that a caller hands in.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from arbml.clock import Clock
 from arbml.collectors.evm.arbitrage import Pricing, executions
-from arbml.collectors.evm.decoding import TOPICS, decode
+from arbml.collectors.evm.errors import Pruned
+from arbml.collectors.evm.evidence import Evidence, Gathering, held_together
 from arbml.collectors.evm.gas import block_gas, gas_frame
 from arbml.collectors.evm.header import Header, Moved, header
+from arbml.collectors.evm.logs import NOTHING, Logs, Said
 from arbml.collectors.evm.multicall import ADDRESS, Multicall, good
 from arbml.collectors.evm.pools import EvmPool
-from arbml.collectors.evm.receipts import Receipts, watched
 from arbml.collectors.evm.rpc import Request, Rpc
 from arbml.collectors.evm.states import after, read_states, state_calls
 from arbml.collectors.evm.ticks import block_ticks, quoted
-from arbml.collectors.evm.unit import BlockUnit, PoolEvent, PoolState
+from arbml.collectors.evm.unit import BlockUnit, PoolState
 from arbml.errors import TransientError
 
 States = dict[str, PoolState]
@@ -46,7 +47,9 @@ class BlockReader:
 
     def __init__(self, rpc: Rpc, chain_id: int, watching: Watching, clock: Clock) -> None:
         self._rpc, self.chain_id, self.watching, self._clock = rpc, chain_id, watching, clock
-        self._receipts = Receipts(rpc)
+        self._logs = Logs()
+        self._gathering = Gathering(rpc, watching.pools, all_receipts=bool(watching.watch))
+        self._remembers = True  # the node, of states that are not the newest
         self._multicall: Multicall | None = None
         self._calls = state_calls(watching.pools.values())
 
@@ -87,15 +90,17 @@ class BlockReader:
         """
         multicall = self._calling()
         ours = multicall.requests(self._calls, head.hash)
-        logs_of: Request = ("eth_getLogs", [{"blockHash": head.hash, "address": self.watching.addresses, "topics": [list(TOPICS)]}])
-        asked = self._receipts.requests([head])
+        receipts_of = self._gathering.receipts
+        logs_of: Request = ("eth_getLogs", [{"blockHash": head.hash, "address": self.watching.addresses}])
+        asked = receipts_of.requests([head])
         logs, *rest = self._rpc.batch([logs_of, *asked, *ours])
-        receipts = self._receipts.answers([head], rest[: len(asked)])[0]
+        receipts = receipts_of.answers([head], rest[: len(asked)])[0]
         states = self._answered(multicall, rest[len(asked) :])
-        events = decoded(good(logs), {head.number: head})
-        self._check(head, events, receipts)
-        _explained(head, states, events, before)
-        return self._unit(head, events, receipts, states, set(states) if everything else None), states
+        said = self._logs.read(good(logs), {head.number: head}).get(head.number, NOTHING)
+        held_together(head, said.events, receipts, self.watching.pools)
+        _explained(head, states, said, before)
+        evidence = Evidence(block_gas(head.base_fee_wei, receipts), receipts)
+        return self._unit(head, said, evidence, states, set(states) if everything else _changed(said, before, states)), states
 
     def read_range(self, heads: Sequence[Header], before: States) -> tuple[list[BlockUnit], States]:
         """Read blocks that follow one another, with the states that their events say.
@@ -107,20 +112,40 @@ class BlockReader:
             TooManyResults: ask for fewer. UnknownBlock, Moved: the chain changed meanwhile. TransientError: as in `read`.
         """
         bounds = {"fromBlock": hex(heads[0].number), "toBlock": hex(heads[-1].number)}
-        logs = self._rpc.call("eth_getLogs", [{**bounds, "address": self.watching.addresses, "topics": [list(TOPICS)]}])
-        asked = self._receipts.requests(heads)
-        all_receipts = self._receipts.answers(heads, self._rpc.batch(asked) if asked else [])
-        by_number: dict[int, list[PoolEvent]] = {}
-        numbers = {head.hash: head.number for head in heads}
-        for event in decoded(logs, {head.number: head for head in heads}):
-            by_number.setdefault(numbers[event.block_hash], []).append(event)
+        logs = self._rpc.call("eth_getLogs", [{**bounds, "address": self.watching.addresses}])
+        said = self._logs.read(logs, {head.number: head for head in heads})
         units, states = [], before
-        for head, receipts in zip(heads, all_receipts, strict=True):
-            events = by_number.get(head.number, [])
-            self._check(head, events, receipts)
-            states = after(states, events) if events else states
-            units.append(self._unit(head, events, receipts, states, None))
-        return units, states
+        for head, evidence in zip(heads, self._gathering.of(heads, said), strict=True):
+            here, earlier = said.get(head.number, NOTHING), states
+            states = after(states, here.events) if here.events else states
+            if here.strange:
+                states = self._asked(head, here.strange, states)
+            units.append(self._unit(head, here, evidence, states, _changed(here, earlier, states)))
+        return units, self._confirmed(heads[-1], states)
+
+    def _asked(self, head: Header, pools: Collection[str], states: States) -> States:
+        """Return states with those of some pools as the contracts say them; without these where the node does not know."""
+        kept = {pool: state for pool, state in states.items() if pool not in pools}
+        try:
+            now = self.states(head.hash)
+        except Pruned:
+            return kept
+        return kept | {pool: now[pool] for pool in pools if pool in now}
+
+    def _confirmed(self, head: Header, states: States) -> States:
+        """Hold the states that the events of a range lead to against what the contracts say, where the node still knows it."""
+        try:
+            now = self.states(head.hash) if self._remembers else states
+        except Pruned:
+            self._remembers = False
+            return states
+        wrong = next((pool for pool, state in states.items() if now.get(pool) != state), None)
+        if wrong is not None:
+            raise Moved(
+                f"block {head.number}: the state of pool {wrong} is not what the events up to there lead to; logs are missing, or the "
+                f"chain changed (is {_plain(now.get(wrong))}, expected {_plain(states[wrong])}); asked again, block by block"
+            )
+        return now
 
     def _calling(self) -> Multicall:
         if self._multicall is None:
@@ -133,27 +158,9 @@ class BlockReader:
         except (ValueError, TypeError, IndexError) as error:
             raise TransientError(f"the node gave an incomplete answer to eth_call ({error}); asked again later") from error
 
-    def _check(self, head: Header, events: Sequence[PoolEvent], receipts: Sequence[Mapping[str, Any]]) -> None:
-        """Hold the logs against the receipts, which came in another answer."""
-        there = [
-            (int(log["logIndex"], 16), log["transactionHash"]) for receipt in receipts for log in watched(receipt, self.watching.pools)
-        ]
-        if there != [(event.log_index, event.tx_hash) for event in events]:
-            raise Moved(
-                f"block {head.number}: the node gave {len(events)} events as logs and {len(there)} in receipts; asked again later"
-            )
-
-    def _unit(
-        self,
-        head: Header,
-        events: list[PoolEvent],
-        receipts: Sequence[Mapping[str, Any]],
-        states: States,
-        wanted: set[str] | None,
-    ) -> BlockUnit:
-        changed = {event.pool for event in events} if wanted is None else wanted
+    def _unit(self, head: Header, said: Said, evidence: Evidence, states: States, changed: Collection[str]) -> BlockUnit:
+        events, (gas, receipts) = said.events, evidence
         given = [states[pool] for pool in self.watching.pools if pool in changed and pool in states]
-        gas = block_gas(head.base_fee_wei, receipts)
         known = max(self._clock.now_ms(), head.ts_ms)  # a node's clock may be ahead of ours
         times = {"chain_id": self.chain_id, "ts_ms": head.ts_ms, "ts_known_ms": known}
         ticks = block_ticks(self.watching.pools, given, events, number=head.number, gas_price_gwei=gas.price_gwei, **times)
@@ -197,34 +204,21 @@ class _Prices(Mapping[tuple[str, str], float]):
         return len(self._all())
 
 
-def decoded(logs: Any, heads: Mapping[int, Header]) -> list[PoolEvent]:
-    """Return logs of blocks as events in the order of the chain.
-
-    Raises:
-        Moved: a log is of another block of that number. TransientError: a log is incomplete.
-    """
-    found: list[tuple[int, PoolEvent]] = []
-    try:
-        for log in logs:
-            number = int(log["blockNumber"], 16)
-            if log["blockHash"] != heads[number].hash:
-                raise Moved(f"the logs of block {number} are of another block of that number; the chain changed meanwhile")
-            found.append((number, decode(log)))
-    except (KeyError, ValueError, TypeError, IndexError) as error:
-        raise TransientError(f"the node gave an incomplete log ({error!r}); asked again later") from error
-    found.sort(key=lambda one: (one[0], one[1].log_index))
-    return [event for _, event in found]
+def _changed(said: Said, before: States | None, states: States) -> set[str]:
+    """Return the pools whose state a block changed, or may have."""
+    strange = {pool for pool in said.strange if before is None or before.get(pool) != states.get(pool)}
+    return {event.pool for event in said.events} | strange
 
 
 def _plain(state: PoolState | None) -> str:
     return "unknown" if state is None else "/".join(str(value) for value in state[2:] if value is not None)
 
 
-def _explained(head: Header, states: States, events: Sequence[PoolEvent], before: States | None) -> None:
-    """Refuse states that the events of the block do not lead to."""
-    for pool, expected in after(before or {}, events).items():
-        if states.get(pool) != expected:
+def _explained(head: Header, states: States, said: Said, before: States | None) -> None:
+    """Refuse states that the events of the block do not lead to; of pools that said something unknown nothing is expected."""
+    for pool, expected in after(before or {}, said.events).items():
+        if pool not in said.strange and states.get(pool) != expected:
             raise Moved(
-                f"block {head.number}: the state of pool {pool} is not what its events lead to; if this stays so, its contract has "
-                f"events of its own: take it out of the pool file (is {_plain(states.get(pool))}, expected {_plain(expected)})"
+                f"block {head.number}: the state of pool {pool} is not what its events lead to; if this stays so, its contract changes "
+                f"without a word: take it out of the pool file (is {_plain(states.get(pool))}, expected {_plain(expected)})"
             )

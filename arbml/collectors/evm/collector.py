@@ -173,9 +173,8 @@ class EvmCollector:
             try:
                 if not self._backfill.run(follower, first, last - SETTLED, took):
                     return 0
-            except (Moved, UnknownBlock):
-                if follower.tip is None:
-                    raise
+            except (Moved, UnknownBlock) as error:
+                _log.info("%s: %s", self.name, error)  # block by block it is found out what is the matter
         polled = follower.poll(first=first, last=self._plan.to_block)
         self._tally.take(polled.units)
         self._tally.orphaned += sum(reorg.blocks for reorg in polled.reorgs)

@@ -45,7 +45,7 @@ def block_gas(base_fee_wei: int | None, receipts: Sequence[Mapping[str, Any]]) -
     base = base_fee_wei or 0
     fees = sorted((int(receipt["effectiveGasPrice"], 16) - base, int(receipt["gasUsed"], 16)) for receipt in receipts)
     if not fees:
-        return BlockGas((), base_fee_wei)
+        return priced(base_fee_wei, ())
     total, reached, at = sum(gas for _, gas in fees), 0, -1
     percentiles = []
     for percent in PERCENTILES:
@@ -53,7 +53,12 @@ def block_gas(base_fee_wei: int | None, receipts: Sequence[Mapping[str, Any]]) -
             at += 1
             reached += fees[at][1]
         percentiles.append(fees[at][0])
-    return BlockGas(tuple(percentiles), base + percentiles[_MEDIAN])
+    return priced(base_fee_wei, tuple(percentiles))
+
+
+def priced(base_fee_wei: int | None, percentiles: tuple[int, ...]) -> BlockGas:
+    """Return the gas of a block of which the percentiles are known."""
+    return BlockGas(percentiles, (base_fee_wei or 0) + percentiles[_MEDIAN] if percentiles else base_fee_wei)
 
 
 def gas_frame(chain_id: int, number: int, ts_ms: int, ts_known_ms: int, gas: BlockGas) -> pd.DataFrame:

@@ -45,7 +45,8 @@ _NO_BLOCK = _words(
     r"(block|header)s?\b.*\b(not|cannot be|could not be|isn't) (\w+ )?(found|available|known)",
     r"header not found", r"could not find (block|header)", r"cannot find (block|header)", r"not currently canonical", r"unfinalized data",
     r"after last accepted block", r"beyond (the )?(current |latest )?(head|block)", r"does not have the requested block",
-    r"resource not found", r"invalid block range param", r"block .*(ahead|in the future)", r"block .*does ?n.t exist",
+    r"resource not found", r"invalid block range param", r"block height is \d+ but requested",
+    r"block .*(ahead|in the future)", r"block .*does ?n.t exist",
 )  # fmt: skip
 _PRUNED = _words(
     r"missing trie node", r"pruned", r"archive", r"(no|historical|required) state\b.*(available|supported)", r"state\b.*not available",

@@ -3,7 +3,7 @@
 from collections.abc import Container, Iterator, Mapping, Sequence
 from typing import Any
 
-from arbml.collectors.evm.decoding import TOPICS
+from arbml.collectors.evm.decoding import fits
 from arbml.collectors.evm.errors import Unsupported
 from arbml.collectors.evm.header import Header, Moved
 from arbml.collectors.evm.multicall import good
@@ -11,7 +11,6 @@ from arbml.collectors.evm.rpc import Request, Rpc
 from arbml.errors import TransientError
 
 Receipt = Mapping[str, Any]
-_WANTED = frozenset(TOPICS)
 
 
 class Receipts:
@@ -40,6 +39,21 @@ class Receipts:
         left = iter(results)
         return [self._checked(head, self._of(head, left)) for head in heads]
 
+    def one(self, head: Header, tx: str, result: Any) -> Receipt:
+        """Return the receipt of one transaction of a block.
+
+        Raises:
+            Moved: it is of another block, or there is none. TransientError: it is incomplete.
+        """
+        receipt = good(result)
+        try:
+            if receipt is None or receipt["blockHash"] != head.hash or receipt["transactionHash"] != tx:
+                raise Moved(f"block {head.number}: the receipt of {tx[:10]} is not of this block; the chain changed meanwhile")
+        except (KeyError, TypeError) as error:
+            raise TransientError(f"block {head.number}: the node gave an incomplete receipt ({error!r}); asked again later") from error
+        found: Receipt = receipt
+        return found
+
     def _of(self, head: Header, results: Iterator[Any]) -> list[Any]:
         if not head.transactions:
             return []
@@ -64,9 +78,8 @@ class Receipts:
 
 
 def watched(receipt: Receipt, pools: Container[str]) -> Iterator[Mapping[str, Any]]:
-    """Yield the logs of a receipt that a filter by pools and topics gives."""
+    """Yield the logs of a receipt that are events of the pools."""
     for log in receipt["logs"]:
-        topics = log["topics"]
-        if topics and topics[0] in _WANTED and log["address"].lower() in pools:
+        if log["address"].lower() in pools and fits(log):
             yield log
 
