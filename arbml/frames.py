@@ -188,12 +188,50 @@ EXECUTIONS = Schema(
 
 ORDER_OF_KNOWING = ["ts_known_ms", "ts_ms", "block_number", "log_index", "venue", "pair"]
 TICK_KEY = ["venue", "pair", "ts_ms", "log_index"]
+_TIES = [column.name for column in TICKS.columns if column.dtype == "float64" and column.name not in ORDER_OF_KNOWING]
 
 
 def sort_by_knowing(df: pd.DataFrame) -> pd.DataFrame:
     """Return the rows in the order of knowing, stable, with a fresh index."""
     keys = [key for key in ORDER_OF_KNOWING if key in df.columns]
     return df.sort_values(keys, kind="stable", na_position="first").reset_index(drop=True)
+
+
+def in_order(ticks: TickFrame) -> TickFrame:
+    """Return checked ticks in the order of knowing, with a plain index; conflicting rows of one key by their values.
+
+    Unlike that of `sort_by_knowing` the result does not depend on the order of rows that the keys do not tell apart.
+    """
+    order = order_of_knowing(ticks)
+    return ticks.reset_index(drop=True) if order is None else ticks.take(order).reset_index(drop=True)
+
+
+def order_of_knowing(ticks: TickFrame) -> npt.NDArray[np.int64] | None:
+    """Return the positions of the rows as `in_order` has them; None if they are in it, and no two have the same keys."""
+    keys = [_sortable(ticks[name]) for name in ORDER_OF_KNOWING]
+    if _strictly_sorted(keys):
+        return None
+    order = np.lexsort([key for key in reversed(keys) if (key != key[0]).any()] or [keys[0]])
+    if _strictly_sorted([key[order] for key in keys]):
+        return order
+    return np.lexsort([*(_sortable(ticks[name]) for name in reversed(_TIES)), *reversed(keys)])
+
+
+def _strictly_sorted(keys: list[npt.NDArray[Any]]) -> bool:
+    """True if each row comes after the one before by the first key in which they differ, and they do differ."""
+    tied, after = np.ones(keys[0].size, bool)[1:], np.zeros(keys[0].size, bool)[1:]
+    for key in keys:
+        after |= tied & (key[1:] > key[:-1])
+        tied &= key[1:] == key[:-1]
+    return bool(after.all())
+
+
+def _sortable(values: "pd.Series[Any]") -> npt.NDArray[Any]:
+    """Numbers that sort like the values, missing ones first."""
+    if values.dtype == object:
+        return np.asarray(pd.factorize(values, sort=True)[0])
+    array: npt.NDArray[Any] = values.to_numpy()
+    return np.where(np.isnan(array), -np.inf, array) if array.dtype.kind == "f" else array
 
 
 def ticks_to_frame(ticks: Iterable[Tick]) -> TickFrame:

@@ -8,8 +8,8 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from arbml.frames import TICKS, TickFrame
-from arbml.labels import Series, in_order, stream_series
+from arbml.frames import TICKS, TickFrame, in_order
+from arbml.labels import Series, stream_series
 from arbml.market import Tick
 
 Ints = npt.NDArray[np.int64]

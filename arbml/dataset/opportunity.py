@@ -8,8 +8,8 @@ from arbml.dataset.price import features_in_order
 from arbml.dataset.types import Array, Dataset, hashed
 from arbml.errors import NotEnoughData
 from arbml.features import FEATURE_NAMES, SCORER_FEATURE_NAMES, feature_set_id, route_features
-from arbml.frames import ExecutionFrame, FeatureFrame, TickFrame
-from arbml.labels import in_order, moments, opportunity_labels, replay_labels, rows_by_stream
+from arbml.frames import ExecutionFrame, FeatureFrame, TickFrame, in_order
+from arbml.labels import moments, opportunity_labels, replay_labels, rows_by_stream
 from arbml.market import UNKNOWN_FEE_BPS, Opportunity
 
 STEP_MS = 1_000

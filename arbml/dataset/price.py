@@ -7,10 +7,9 @@ from arbml.config import LstmConfig
 from arbml.dataset.types import Array, Dataset, hashed
 from arbml.errors import NotEnoughData
 from arbml.features import FEATURE_NAMES, feature_set_id
-from arbml.frames import FeatureFrame, TickFrame
+from arbml.frames import FeatureFrame, TickFrame, in_order
 from arbml.labels import (
     forward_returns,
-    in_order,
     observable_horizons,
     rows_by_stream,
     stream_names,

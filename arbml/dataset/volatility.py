@@ -8,8 +8,8 @@ from arbml.config import VolatilityConfig
 from arbml.dataset.types import Array, Dataset, hashed
 from arbml.errors import NotEnoughData
 from arbml.features import feature_set_id
-from arbml.frames import TickFrame
-from arbml.labels import STALE_MS, Series, in_order, spacing_ms, stream_series
+from arbml.frames import TickFrame, in_order
+from arbml.labels import STALE_MS, Series, spacing_ms, stream_series
 
 FEATURES = ("log_return",)
 GAP_BARS = 10  # a price carried over more bars (and longer than STALE_MS) is a gap in the data, not a quiet market

@@ -8,11 +8,10 @@ import pandas as pd
 
 from arbml.errors import SchemaError
 from arbml.features.spec import FEATURE_NAMES, FEATURE_SCHEMA
-from arbml.frames import ORDER_OF_KNOWING, TICKS, FeatureFrame, TickFrame
+from arbml.frames import TICKS, FeatureFrame, TickFrame, order_of_knowing
 
 Ints = npt.NDArray[np.int64]
 _INPUTS = ("price", "volume", "liquidity", "gas_price_gwei", "reserve_base", "reserve_quote")  # rows of `observe_all`'s inputs
-_TIES = [column.name for column in TICKS.columns if column.dtype == "float64" and column.name not in ORDER_OF_KNOWING]
 
 
 def compute_features(ticks: TickFrame) -> FeatureFrame:
@@ -34,7 +33,8 @@ def compute_features(ticks: TickFrame) -> FeatureFrame:
 
     if ticks.empty:
         return FEATURE_SCHEMA.empty()
-    order = _order(ticks)
+    _check_prices(ticks)
+    order = order_of_knowing(ticks)
 
     def column(name: str, dtype: str = "float64") -> npt.NDArray[Any]:
         values = ticks[name].to_numpy(dtype=dtype)
@@ -63,20 +63,7 @@ def compute_features(ticks: TickFrame) -> FeatureFrame:
     return df
 
 
-def in_order_of_knowing(ticks: TickFrame) -> TickFrame:
-    """Return the rows in the order of knowing, with a plain index; conflicting rows of one key by their values.
-
-    Unlike `sort_by_knowing` the result does not depend on the order of rows that the keys do not tell apart.
-
-    Raises:
-        SchemaError: if a column is missing or a price is not a positive finite number.
-    """
-    order = _order(ticks)
-    return ticks.reset_index(drop=True) if order is None else ticks.take(order).reset_index(drop=True)
-
-
-def _order(ticks: TickFrame) -> Ints | None:
-    """The positions of the rows in the order of knowing; None if they are in it, and no two have the same keys."""
+def _check_prices(ticks: TickFrame) -> None:
     missing = [name for name in TICKS.names if name not in ticks.columns]
     if missing:
         raise SchemaError(f"ticks: columns {', '.join(missing)} are missing; pass the frame through TICKS.check first")
@@ -84,30 +71,6 @@ def _order(ticks: TickFrame) -> Ints | None:
     bad = np.flatnonzero(~((price > 0) & (price < np.inf)))
     if bad.size:
         raise SchemaError(f"ticks: column 'price', row {bad[0]}: {price[bad[0]]} must be a positive number")
-    keys = [_sortable(ticks[name]) for name in ORDER_OF_KNOWING]
-    if _strictly_sorted(keys):
-        return None
-    order = np.lexsort([key for key in reversed(keys) if (key != key[0]).any()] or [keys[0]])
-    if _strictly_sorted([key[order] for key in keys]):
-        return order
-    return np.lexsort([*(_sortable(ticks[name]) for name in _TIES), *reversed(keys)])
-
-
-def _strictly_sorted(keys: list[npt.NDArray[Any]]) -> bool:
-    """True if each row comes after the one before by the first key in which they differ, and they do differ."""
-    tied, after = np.ones(keys[0].size, bool)[1:], np.zeros(keys[0].size, bool)[1:]
-    for key in keys:
-        after |= tied & (key[1:] > key[:-1])
-        tied &= key[1:] == key[:-1]
-    return bool(after.all())
-
-
-def _sortable(values: "pd.Series[Any]") -> npt.NDArray[Any]:
-    """Numbers that sort like the values, missing ones first."""
-    if values.dtype == object:
-        return np.asarray(pd.factorize(values, sort=True)[0])
-    array: npt.NDArray[Any] = values.to_numpy()
-    return np.where(np.isnan(array), -np.inf, array) if array.dtype.kind == "f" else array
 
 
 def _slots(ticks: TickFrame) -> tuple[Ints, Ints, Ints]:

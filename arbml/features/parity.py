@@ -6,11 +6,11 @@ import numpy as np
 import numpy.typing as npt
 
 from arbml.clock import iso
-from arbml.features.batch import compute_features, in_order_of_knowing
+from arbml.features.batch import compute_features
 from arbml.features.spec import FEATURE_NAMES, feature_set_id
 from arbml.features.state import FeatureVector
 from arbml.features.stream import FeatureStream
-from arbml.frames import FeatureFrame, TickFrame, frame_to_ticks
+from arbml.frames import FeatureFrame, TickFrame, frame_to_ticks, in_order
 
 _COMPARED = ("ts_known_ms", "ts_ms", "price", *FEATURE_NAMES)
 
@@ -67,7 +67,7 @@ def check_parity(ticks: TickFrame, features: FeatureFrame | None = None, restart
         restarts: how often the stream is saved to bytes and loaded again on the way, evenly spread.
     """
     batch = compute_features(ticks) if features is None else features
-    ticks = in_order_of_knowing(ticks)
+    ticks = in_order(ticks)
     cuts = {len(ticks) * (k + 1) // (restarts + 1) for k in range(restarts)}
     stream = FeatureStream(history=1, max_streams=_n_streams(ticks))
     vectors: list[FeatureVector] = []

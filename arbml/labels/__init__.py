@@ -6,7 +6,6 @@ from arbml.labels.replay import STALE_MS, moments, replay_labels
 from arbml.labels.returns import forward_returns
 from arbml.labels.series import (
     Series,
-    in_order,
     observable_horizons,
     rows_by_stream,
     spacing_ms,
@@ -21,7 +20,6 @@ __all__ = [
     "Landing",
     "Series",
     "forward_returns",
-    "in_order",
     "land",
     "moments",
     "observable_horizons",

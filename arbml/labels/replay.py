@@ -8,11 +8,11 @@ import numpy as np
 import pandas as pd
 
 from arbml.config import CostsConfig
-from arbml.frames import TickFrame
+from arbml.frames import TickFrame, in_order
 from arbml.labels.cycles import replay_cycles
 from arbml.labels.landing import land
 from arbml.labels.opportunities import label_frame
-from arbml.labels.series import Array, Series, in_order, stream_series
+from arbml.labels.series import Array, Series, stream_series
 from arbml.market import UNKNOWN_FEE_BPS, Pool, best_opportunity, reprice
 
 STALE_MS = 600_000  # as in the features: what happened longer ago says nothing of now

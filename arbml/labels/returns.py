@@ -5,8 +5,8 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from arbml.frames import FeatureFrame, TickFrame
-from arbml.labels.series import in_order, rows_by_stream, stream_series
+from arbml.frames import FeatureFrame, TickFrame, in_order
+from arbml.labels.series import rows_by_stream, stream_series
 
 
 def forward_returns(ticks: TickFrame, features: FeatureFrame, horizons_s: Sequence[int]) -> pd.DataFrame:

@@ -8,7 +8,7 @@ from typing import Any, TypeAlias
 import numpy as np
 import pandas as pd
 
-from arbml.frames import ORDER_OF_KNOWING, TICKS, TickFrame
+from arbml.frames import TickFrame, in_order
 
 Array: TypeAlias = np.ndarray[Any, np.dtype[Any]]
 
@@ -43,27 +43,6 @@ class Series:
         It is the first tick that happened later, or the last one that happened exactly then.
         """
         return np.maximum(np.searchsorted(self.ts_ms, at_ms, side="left"), self.asof(at_ms))
-
-
-def in_order(ticks: TickFrame) -> TickFrame:
-    """Return the ticks in the order of knowing, whatever order they come in; conflicting ticks of one key by their values."""
-    keys = [_sortable(ticks[name]) for name in ORDER_OF_KNOWING]
-    tied = np.ones(max(len(ticks) - 1, 0), dtype=np.bool_)
-    for key in keys:
-        if np.any(tied & (key[1:] < key[:-1])):
-            break
-        tied &= key[1:] == key[:-1]
-    else:
-        if not tied.any():
-            return ticks.reset_index(drop=True)
-    keys += [_sortable(ticks[name]) for name in TICKS.names if name not in (*ORDER_OF_KNOWING, "pool")]
-    return ticks.take(np.lexsort(keys[::-1])).reset_index(drop=True)
-
-
-def _sortable(column: "pd.Series[Any]") -> Array:
-    if column.dtype == object:
-        return pd.factorize(column, sort=True)[0]
-    return column.fillna(-np.inf).to_numpy() if column.dtype.kind == "f" else column.to_numpy()
 
 
 def stream_names(df: pd.DataFrame) -> tuple[tuple[str, ...], Array]:

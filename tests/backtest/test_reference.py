@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from arbml.backtest import Backtester, Order, View
 from arbml.backtest.impact import swapped
-from arbml.frames import TickFrame, frame_to_ticks
-from arbml.labels import in_order, stream_series
+from arbml.frames import TickFrame, frame_to_ticks, in_order
+from arbml.labels import stream_series
 from arbml.market import Opportunity, Pool, PoolBook, Tick, find_opportunities, gas_price_gwei, reprice, spot_price
 from tests.backtest.markets import Scripted
 from tests.backtest.markets import settings as plain

@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from arbml.backtest import Backtester, Order, View, Wake, buffers, scan, strategy, tape, view
-from arbml.frames import TickFrame, frame_to_ticks
-from arbml.labels import STALE_MS, in_order
+from arbml.frames import TickFrame, frame_to_ticks, in_order
+from arbml.labels import STALE_MS
 from arbml.market import UNKNOWN_FEE_BPS, Pool, PoolBook, spot_price
 from tests.backtest.markets import COSTS, START_MS, Scripted, two_venues
 from tests.backtest.markets import settings as plain

@@ -7,8 +7,8 @@ import pytest
 from arbml.config import VolatilityConfig
 from arbml.dataset import volatility_dataset
 from arbml.errors import NotEnoughData
-from arbml.frames import TICKS, TickFrame
-from arbml.labels import in_order, stream_series
+from arbml.frames import TICKS, TickFrame, in_order
+from arbml.labels import stream_series
 from tests.dataset.markets import regular
 from tests.features.series import random_ticks
 

@@ -6,8 +6,7 @@ import pytest
 
 from arbml.errors import SchemaError
 from arbml.features import FEATURE_NAMES, FEATURE_SCHEMA, FeatureExtractor, compute_features, feature_set_id
-from arbml.features.batch import in_order_of_knowing
-from arbml.frames import TICKS, sort_by_knowing
+from arbml.frames import TICKS, in_order, sort_by_knowing
 from tests.features.series import random_ticks
 
 
@@ -42,8 +41,8 @@ def test_order_is_that_of_sort_by_knowing() -> None:
     for seed in range(5):
         ticks = random_ticks(seed, rows=300).drop_duplicates(["venue", "pair", "ts_ms", "log_index"])
         shuffled = ticks.sample(frac=1.0, random_state=seed)
-        pd.testing.assert_frame_equal(in_order_of_knowing(shuffled), sort_by_knowing(shuffled))
-        assert in_order_of_knowing(sort_by_knowing(shuffled)).equals(sort_by_knowing(shuffled))
+        pd.testing.assert_frame_equal(in_order(shuffled), sort_by_knowing(shuffled))
+        assert in_order(sort_by_knowing(shuffled)).equals(sort_by_knowing(shuffled))
 
 
 def test_unchecked_frames_are_refused() -> None:

@@ -4,8 +4,7 @@ import numpy as np
 import pytest
 
 from arbml.features import FEATURE_NAMES, FEATURES, WARM_UP_S, compute_features, kernels, spec
-from arbml.features.batch import in_order_of_knowing
-from arbml.frames import frame_to_ticks
+from arbml.frames import frame_to_ticks, in_order
 from tests.features.reference import reference_features
 from tests.features.series import random_ticks
 
@@ -28,7 +27,7 @@ def test_kernels_equal_the_reference(spacing_ms: float, venues: int, missing: fl
                              delay_ms=min(0.3 * spacing_ms, 3_000.0), gap_share=0.0 if busy else 0.005)
         df = compute_features(ticks)
         assert not busy or df.groupby("venue").size().max() > 1100
-        expected = reference_features(frame_to_ticks(in_order_of_knowing(ticks)))
+        expected = reference_features(frame_to_ticks(in_order(ticks)))
         assert df["ts_ms"].tolist() == [tick.ts_ms for tick, _ in expected]
         assert df["venue"].tolist() == [tick.venue for tick, _ in expected]
         for name in FEATURE_NAMES:

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from arbml.config import CostsConfig, changed
 from arbml.errors import ConfigError
-from arbml.frames import TICKS, TickFrame, frame_to_ticks
-from arbml.labels import in_order, replay_labels, stream_series
+from arbml.frames import TICKS, TickFrame, frame_to_ticks, in_order
+from arbml.labels import replay_labels, stream_series
 from arbml.market import PoolBook, Tick, find_opportunities, reprice
 from tests.dataset.markets import CHEAP_GAS, pools
 

@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from arbml.features import compute_features
-from arbml.frames import TICKS, TickFrame
-from arbml.labels import forward_returns, in_order, stream_series
+from arbml.frames import TICKS, TickFrame, in_order
+from arbml.labels import forward_returns, stream_series
 from tests.features.series import random_ticks
 
 HORIZONS = (5, 15, 30)

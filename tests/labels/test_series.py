@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from arbml.features import compute_features
-from arbml.frames import TICKS, TickFrame
-from arbml.labels import in_order, observable_horizons, rows_by_stream, stream_names, stream_series, stream_spacing_ms
+from arbml.frames import TICKS, TickFrame, in_order
+from arbml.labels import observable_horizons, rows_by_stream, stream_names, stream_series, stream_spacing_ms
 from tests.features.series import random_ticks
 
 seeds = st.integers(0, 2**31)
