@@ -66,7 +66,7 @@ def prune(
         int | None, typer.Option(min=1, metavar="DAYS", help="Age in days (ML_COLLECTION__RETENTION_DAYS, 90).")
     ] = None,
 ) -> None:
-    """Delete ticks and gas prices that are older than the retention; executions and predictions stay."""
+    """Delete ticks, gas prices and blocks with their events that are older than the retention; executions and predictions stay."""
     out: Output = context.obj
     from arbml.clock import SystemClock, iso
     from arbml.collectors import data_collector
@@ -83,5 +83,8 @@ def prune(
     with Store.open(config.store, config.home_path) as store:
         done = data_collector.prune(store, SystemClock().now_ms() - days * 86_400_000)
     out.line(f"deleted {done.ticks} ticks and {done.gas_prices} gas prices from before {iso(done.before_ms)}")
+    gone = [(name, count) for name, count in done.rows.items() if count]
+    if gone:
+        out.table("deleted", ("table", "rows"), gone)
     out.fact(pruned=done)
     out.finish()

@@ -24,7 +24,7 @@ blocks = Table(
     _key("number"),
     Column("hash", TEXT, nullable=False),
     Column("parent_hash", TEXT, nullable=False),
-    Column("ts_ms", INT64, nullable=False),
+    Column("ts_ms", INT64, nullable=False, index=True),
     Column("ts_known_ms", INT64, nullable=False),
     Column("base_fee_wei", RAW),
     Column("gas_used", RAW),

@@ -19,6 +19,7 @@ from arbml.store.gas import GasPrices
 from arbml.store.migrations import migrate
 from arbml.store.patterns import Patterns
 from arbml.store.predictions import Predictions
+from arbml.store.pruning import prune
 from arbml.store.ticks import Ticks, TickStats
 
 _COUNTED = (tables.ticks, tables.executions, tables.predictions, tables.outcomes, tables.gas_prices, tables.alerts)
@@ -99,6 +100,10 @@ class Store:
             counts = select(*(select(func.count()).select_from(table).scalar_subquery().label(table.name) for table in _COUNTED))
             rows = dict(connection.execute(counts).mappings().one())
         return StoreStats(rows, self.ticks.stats())
+
+    def prune(self, before_ms: int) -> dict[str, int]:
+        """Delete market data that happened before `before_ms` (UTC ms); return how many rows of each table (see `pruning`)."""
+        return prune(self._database, before_ms)
 
     def close(self) -> None:
         """Give back every connection; the store may be used again all the same."""

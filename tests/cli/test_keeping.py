@@ -60,8 +60,11 @@ def test_wrong_use_is_one_line_and_writes_nothing(arguments: list[str], message:
 def test_prune_deletes_what_is_older_than_the_retention(store: Store, tmp_path: Path) -> None:
     done = arbml("prune", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
-    assert one_line(done.stdout).startswith("deleted 220 ticks and 0 gas prices from before 20")
+    line, *table = done.stdout.splitlines()
+    assert line.startswith("deleted 220 ticks and 0 gas prices from before 20")
+    assert [row.split() for row in table if row] == [["deleted"], ["table", "rows"], ["ticks", "220"]]
     assert store.ticks.stats().rows == 180
     told = json.loads(arbml("--json", "prune", "--older-than", "30", cwd=tmp_path).stdout)["pruned"]
-    assert told["ticks"] == 120
+    assert told["ticks"] == told["rows"]["ticks"] == 120
+    assert told["rows"]["blocks"] == told["rows"]["orphaned_blocks"] == 0
     assert store.ticks.stats().rows == 60

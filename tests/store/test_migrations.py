@@ -66,7 +66,8 @@ def test_a_database_of_an_older_release_is_migrated_and_keeps_its_rows(place: Pl
     with database.writing() as connection:
         migrations._upgrade(connection, None, revision)
         connection.execute(text("INSERT INTO alerts VALUES ('drift', 'scorer', 1000, 1200, 'critical', 'm', NULL, NULL, NULL)"))
-        connection.execute(text("INSERT INTO executions VALUES ('r', 2, 1, 'success', 1, NULL, 5.0, NULL, NULL, NULL, NULL, NULL)"))
+        columns = "request_id, ts_known_ms, ts_ms, result, chain_id, profit"
+        connection.execute(text(f"INSERT INTO executions ({columns}) VALUES ('r', 2, 1, 'success', 1, 5.0)"))
     database.close()
     with Store.open(*place) as store:
         assert store.alerts.active() == [Alert("drift", "scorer", 1_000, 1_200, "critical", "m")]

@@ -243,7 +243,7 @@ class DataCollector:
         return export(self._store, Path(path), kind, format, start_ms, end_ms, venues, pairs)
 
     def apply_retention(self, now_ms: int | None = None) -> Pruned:
-        """Delete ticks and gas prices that happened more than `retention_days` before `now_ms` (UTC ms; our clock without it)."""
+        """Delete market data that happened more than `retention_days` before `now_ms` (UTC ms; our clock without it)."""
         now_ms = self._clock.now_ms() if now_ms is None else now_ms
         return prune(self._store, now_ms - self._config.retention_days * 86_400_000)
 

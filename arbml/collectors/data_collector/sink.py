@@ -1,6 +1,6 @@
 """What the data collector needs of a store; `arbml.store.Store` is one."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 import pandas as pd
@@ -37,8 +37,6 @@ class TickTable(Protocol):
 
     def stats(self) -> Span: ...
 
-    def delete_before(self, ts_ms: int) -> int: ...
-
 
 class ExecutionTable(Protocol):
     """Keeps executions. Appending the same ones again changes nothing."""
@@ -58,8 +56,6 @@ class GasTable(Protocol):
         start_ms: int | None = None, end_ms: int | None = None, as_of_ms: int | None = None,
     ) -> pd.DataFrame: ...
 
-    def delete_before(self, ts_ms: int) -> int: ...
-
 
 class Tables(Protocol):
     """The store as the data collector sees it."""
@@ -72,6 +68,9 @@ class Tables(Protocol):
 
     @property
     def gas(self) -> GasTable: ...
+
+    def prune(self, before_ms: int) -> Mapping[str, int]:
+        """Delete market data that happened before `before_ms`, UTC ms; return how many rows of each table."""
 
 
 def write(store: Tables, records: Sequence[Record]) -> Stored:

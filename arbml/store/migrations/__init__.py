@@ -12,7 +12,7 @@ from sqlalchemy import Connection, column, inspect, select, table
 from arbml.errors import StoreError
 from arbml.store.engine import Database
 
-REVISIONS = ("0001", "0002", "0003")
+REVISIONS = ("0001", "0002", "0003", "0004")
 """All revisions, oldest first; kept here so that opening an up-to-date database does not import Alembic."""
 
 VERSION_TABLE = "arbml_schema"
