@@ -1,9 +1,10 @@
 """Blocks of chains and what was in them: each block whole or not at all, and out again when the chain turns away from it."""
 
+import functools
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Table, and_, delete, func, insert, literal, select
+from sqlalchemy import Connection, Select, Table, and_, bindparam, delete, func, insert, literal, select
 
 from arbml.errors import StoreError
 from arbml.store import tables
@@ -71,7 +72,7 @@ class Chain(ChainReading):
         done += self._insert(connection, pool_events, found.events, new)
         done += self._insert(connection, pool_states, found.states, new)
         done += self._ticks.write(connection, found.ticks)
-        self._gas.write(connection, found.gas)
+        self._gas.write(connection, found.gas, counted=False)
         return done + self._executions.write(connection, found.executions, found.found_in)
 
     def _insert(self, connection: Connection, table: Table, columns: dict[str, list[Any]], new: bool) -> Appended:
@@ -138,15 +139,21 @@ def _move(connection: Connection, table: Table, condition: Any, reorg_id: int, o
     connection.execute(delete(table).where(condition))
 
 
+@functools.cache
+def _near() -> Select[Any]:
+    b = blocks.c  # one statement for ever: SQLAlchemy then finds its text at once
+    near = (b.chain_id == bindparam("chain_id")) & b.number.between(bindparam("first"), bindparam("last"))
+    return select(b.number, b.hash, b.parent_hash).where(near)
+
+
 def _all_new_and_linked(connection: Connection, units: Sequence[BlockUnit], where: str) -> bool:
     """Hold the chain together: one block at a height, and each the child of the one before it where that is there.
 
     Returns:
         Whether none of the blocks is stored.
     """
-    b = blocks.c
-    near = (b.chain_id == units[0].chain_id) & b.number.between(units[0].number - 1, units[-1].number + 1)
-    known = {number: (hash_, parent) for number, hash_, parent in connection.execute(select(b.number, b.hash, b.parent_hash).where(near))}
+    extent = {"chain_id": units[0].chain_id, "first": units[0].number - 1, "last": units[-1].number + 1}
+    known = {number: (hash_, parent) for number, hash_, parent in connection.execute(_near(), extent)}
     new = not any(unit.number in known for unit in units)
     for unit in units:
         at = f"{where}: chain {unit.chain_id}, block {unit.number}"

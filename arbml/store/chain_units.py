@@ -10,10 +10,14 @@ import numpy as np
 import pandas as pd
 
 from arbml.errors import SchemaError
-from arbml.frames import EXECUTIONS, TICKS, ExecutionFrame, TickFrame
+from arbml.frames import EXECUTIONS, TICKS, ExecutionFrame, Schema, TickFrame
+from arbml.store import plain
 from arbml.store.batch import refuse_bad_text
 from arbml.store.executions import checked_executions
 from arbml.store.gas import GAS_PRICES, GasFrame, checked_gas
+from arbml.store.gas import WHOLE as WHOLE_OF_GAS
+from arbml.store.plain import Columns
+from arbml.store.ticks import WHOLE as WHOLE_OF_TICKS
 from arbml.store.ticks import checked_ticks
 
 Row = dict[str, Any]
@@ -59,6 +63,7 @@ class BlockUnit(Protocol):
     """Everything that is stored of one block; times UTC ms, fees wei.
 
     Ticks, gas prices and executions carry the block's chain; ticks and gas prices also its number and its time.
+    A unit may have `tick_columns` and `gas_columns` as well, the same rows as `plain.Columns`: then no frame is made.
     """
 
     @property
@@ -95,7 +100,7 @@ class BlockUnit(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Rows:
-    """The checked rows of units: columns of `blocks`, `pool_events` and `pool_states`, and frames.
+    """The checked rows of units: columns of `blocks`, `pool_events` and `pool_states`, and frames or columns.
 
     `found_in` has the block number of each execution.
     """
@@ -103,8 +108,8 @@ class Rows:
     blocks: dict[str, list[Any]]
     events: dict[str, list[Any]]
     states: dict[str, list[Any]]
-    ticks: TickFrame
-    gas: GasFrame
+    ticks: TickFrame | Columns
+    gas: GasFrame | Columns
     executions: ExecutionFrame
     found_in: list[int]
 
@@ -138,13 +143,35 @@ def rows(units: Sequence[BlockUnit]) -> Rows:
         executions = checked_executions(executions)
     return Rows(
         blocks, events, states,
-        checked_ticks(_of_its_block(units, "ticks", ("chain_id", "block_number", "ts_ms"), TICKS.empty())),
-        checked_gas(_first_of_each_moment(_of_its_block(units, "gas", ("chain_id", "block_number", "ts_ms"), GAS_PRICES.empty()))),
+        _plain(units, "tick_columns", TICKS, WHOLE_OF_TICKS) or _ticks(units),
+        _plain(units, "gas_columns", GAS_PRICES, WHOLE_OF_GAS) or _gas(units),
         executions,
         found_in.tolist(),
     )  # fmt: skip
 
 
+def _plain(units: Sequence[BlockUnit], what: str, schema: Schema, whole: Sequence[str]) -> Columns | None:
+    """Return columns of the units that are storable as they are; None where a frame must be made to check them or to complain."""
+    parts: list[Columns] = []
+    for unit in units:
+        columns: Columns | None = getattr(unit, what, None)
+        if columns is None or not plain.only(columns, {name: getattr(unit, _OF_BLOCK.get(name, name)) for name in _SAME}):
+            return None
+        parts.append(columns)
+    found = parts[0] if len(parts) == 1 else plain.joined(parts, schema.names)
+    return found if plain.storable_as_is(schema, found, whole) else None
+
+
+def _ticks(units: Sequence[BlockUnit]) -> TickFrame:
+    return checked_ticks(_of_its_block(units, "ticks", _SAME, TICKS.empty()))
+
+
+def _gas(units: Sequence[BlockUnit]) -> GasFrame:
+    return checked_gas(_first_of_each_moment(_of_its_block(units, "gas", _SAME, GAS_PRICES.empty())))
+
+
+_SAME = ("chain_id", "block_number", "ts_ms")
+_COLUMNS = {"ticks": "tick_columns", "gas": "gas_columns"}
 _OF_BLOCK = {"block_number": "number"}  # where a column's name is not the block's
 _BLOCK = ("chain_id", "block_number", "ts_ms", "ts_known_ms")
 _EVENT_FIELDS = ("log_index", "tx_index", "tx_hash", "pool", "kind")
@@ -167,14 +194,20 @@ def _json(value: Any) -> str:
 
 def _of_its_block(units: Sequence[BlockUnit], what: str, same: Iterable[str], empty: pd.DataFrame) -> pd.DataFrame:
     """Join the frames of the units, whose rows must name their own block: by that they are found again when it is orphaned."""
-    frames = [getattr(unit, what) for unit in units]
+    parts: list[Columns] = [part for unit in units if (part := getattr(unit, _COLUMNS.get(what, ""), None)) is not None]
+    if 0 < len(parts) == len(units) and all(part.keys() == set(empty.columns) for part in parts):
+        # one frame of all of them: one for each block would take longer than storing them
+        lengths = [len(part["ts_ms"]) for part in parts]
+        frames = [plain.frame(plain.joined(parts, list(empty.columns)))]
+    else:
+        frames = [getattr(unit, what) for unit in units]
+        lengths = [len(frame) for frame in frames]
     filled = [frame for frame in frames if len(frame)]
     if not filled:
         return empty
     if len(units) == 1:
         _refuse_others(filled[0], what, {name: getattr(units[0], _OF_BLOCK.get(name, name)) for name in same})
         return filled[0]
-    lengths = [len(frame) for frame in frames]
     wanted = {name: np.repeat([getattr(unit, _OF_BLOCK.get(name, name)) for unit in units], lengths) for name in same}
     df = filled[0] if len(filled) == 1 else pd.concat(filled, ignore_index=True)
     _refuse_others(df, what, wanted)

@@ -50,6 +50,8 @@ class Executions:
         Args:
             blocks: number of the stored block in which each was found; None if they do not come from blocks.
         """
+        if df.empty:
+            return Appended()
         columns: dict[str, Any] = {name: df[name].to_numpy() for name in EXECUTIONS.names}
         if blocks is not None:
             columns["block_number"] = list(blocks)

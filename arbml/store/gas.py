@@ -14,6 +14,7 @@ from arbml.store.checkpoints import Checkpoint, save
 from arbml.store.engine import Database
 from arbml.store.engine.database import joined
 from arbml.store.period import orphaned_within, within
+from arbml.store.plain import Columns
 
 GasFrame: TypeAlias = pd.DataFrame
 
@@ -27,7 +28,7 @@ GAS_PRICES = Schema(
         Column("block_number", "float64"),
     ),
 )
-_WHOLE = ("block_number",)
+WHOLE = ("block_number",)
 
 
 class GasPrices:
@@ -53,10 +54,14 @@ class GasPrices:
             save(self._database, connection, checkpoint)
         return appended
 
-    def write(self, connection: Connection, gas: GasFrame) -> Appended:
-        """Store gas prices that `checked_gas` gave, in a transaction of the caller."""
-        batch = Batch({name: gas[name].to_numpy() for name in GAS_PRICES.names}, whole=_WHOLE)
-        return self._database.append(connection, tables.gas_prices, batch)
+    def write(self, connection: Connection, gas: GasFrame | Columns, counted: bool = True) -> Appended:
+        """Store gas prices that `checked_gas` gave, or that are `storable_as_is`, in a transaction of the caller.
+
+        Args:
+            counted: whether the caller wants to know what became of those that are not new.
+        """
+        columns = {name: gas[name].to_numpy() if isinstance(gas, pd.DataFrame) else gas[name] for name in GAS_PRICES.names}
+        return self._database.append(connection, tables.gas_prices, Batch(columns, whole=WHOLE), counted=counted)
 
     def read(
         self,
@@ -89,7 +94,7 @@ def checked_gas(gas_: GasFrame) -> GasFrame:
     Raises:
         SchemaError: if a value is missing, out of range or cannot be stored exactly.
     """
-    return storable(GAS_PRICES.check(gas_), "gas prices", _WHOLE)
+    return storable(GAS_PRICES.check(gas_), "gas prices", WHOLE)
 
 
 def _of_chains(statement: Select[Any], columns: Any, chain_ids: Sequence[int] | None) -> Select[Any]:

@@ -18,9 +18,10 @@ from arbml.store.checkpoints import Checkpoint, save
 from arbml.store.engine import Database
 from arbml.store.engine.database import joined
 from arbml.store.period import orphaned_within, within
+from arbml.store.plain import Columns
 
 _STORED_AS_THEY_ARE = [column.name for column in tables.ticks.columns if column.name in TICKS.names]
-_WHOLE = ("chain_id", "block_number")
+WHOLE = ("chain_id", "block_number")
 
 Names = dict[int, tuple[str, ...]]
 
@@ -76,10 +77,26 @@ class Ticks:
             save(self._database, connection, checkpoint)
         return appended
 
-    def write(self, connection: Connection, df: TickFrame) -> Appended:
-        """Store ticks that `checked_ticks` gave, in a transaction of the caller, who does so once in it."""
+    def write(self, connection: Connection, ticks_: TickFrame | Columns) -> Appended:
+        """Store ticks that `checked_ticks` gave, or that are `storable_as_is`, in a transaction of the caller, who does so once in it."""
+        batch = self._of_frame(connection, ticks_) if isinstance(ticks_, pd.DataFrame) else self._of_columns(connection, ticks_)
+        return Appended() if batch is None else self._database.append(connection, tables.ticks, batch)
+
+    def _of_columns(self, connection: Connection, columns: Columns) -> Batch | None:
+        if not columns["venue"]:
+            return None
+        names = list(zip(columns["venue"], columns["pair"], strict=True))
+        pools = [(name,) for name in columns["pool"] if name is not None]
+        streams = dict(zip(names, self._ids(connection, tables.streams, names).tolist(), strict=True))
+        pool_ids = dict(zip(pools, self._ids(connection, tables.pools, pools).tolist(), strict=True))
+        values = {name: columns[name] for name in _STORED_AS_THEY_ARE}
+        values["stream_id"] = [streams[name] for name in names]
+        values["pool_id"] = [pool_ids.get((name,)) for name in columns["pool"]]
+        return Batch(values)
+
+    def _of_frame(self, connection: Connection, df: TickFrame) -> Batch | None:
         if df.empty:
-            return Appended()
+            return None
         venues, venue_names = pd.factorize(df["venue"].to_numpy())
         pairs, pair_names = pd.factorize(df["pair"].to_numpy())
         streams, found = pd.factorize(venues * len(pair_names) + pairs)
@@ -90,7 +107,7 @@ class Ticks:
         numbers["stream_id"] = self._ids(connection, tables.streams, wanted)[streams]
         pool_ids = self._ids(connection, tables.pools, [(name,) for name in pool_names])
         numbers["pool_id"] = np.append(pool_ids, np.nan)[pools]
-        return self._database.append(connection, tables.ticks, Batch(numbers, whole=(*_WHOLE, "pool_id")))
+        return Batch(numbers, whole=(*WHOLE, "pool_id"))
 
     def forget(self) -> None:
         """Ask the database anew for the names; another one may be there after it was closed."""
@@ -179,7 +196,7 @@ def checked_ticks(ticks_: TickFrame) -> TickFrame:
     Raises:
         SchemaError: if a value is missing, out of range or cannot be stored exactly.
     """
-    return storable(TICKS.check(ticks_), "ticks", _WHOLE)
+    return storable(TICKS.check(ticks_), "ticks", WHOLE)
 
 
 def chosen_streams(connection: Connection, venues: Sequence[str] | None, pairs: Sequence[str] | None) -> Names:

@@ -11,7 +11,7 @@ from arbml.clock import Clock
 from arbml.collectors.evm.arbitrage import Pricing, executions
 from arbml.collectors.evm.errors import Pruned
 from arbml.collectors.evm.evidence import Evidence, Gathering, held_together
-from arbml.collectors.evm.gas import block_gas, gas_frame
+from arbml.collectors.evm.gas import block_gas, gas_columns
 from arbml.collectors.evm.header import Header, Moved, header
 from arbml.collectors.evm.logs import NOTHING, Logs, Said
 from arbml.collectors.evm.multicall import ADDRESS, Multicall, good
@@ -168,7 +168,7 @@ class BlockReader:
         return BlockUnit(
             self.chain_id, head.number, head.hash, head.parent_hash, head.ts_ms, known, head.base_fee_wei, head.gas_used,
             head.gas_limit, gas.percentiles, events, given, ticks,
-            gas_frame(self.chain_id, head.number, head.ts_ms, known, gas), done,
+            gas_columns(self.chain_id, head.number, head.ts_ms, known, gas), done,
         )  # fmt: skip
 
     def _pricing(self, states: States) -> Pricing:

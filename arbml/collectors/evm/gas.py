@@ -4,10 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-import pandas as pd
-
-from arbml.collectors.evm.unit import PERCENTILES
+from arbml.collectors.evm.unit import PERCENTILES, Columns
 
 GWEI = 10**9
 _MEDIAN = PERCENTILES.index(50)
@@ -61,15 +58,10 @@ def priced(base_fee_wei: int | None, percentiles: tuple[int, ...]) -> BlockGas:
     return BlockGas(percentiles, (base_fee_wei or 0) + percentiles[_MEDIAN] if percentiles else base_fee_wei)
 
 
-def gas_frame(chain_id: int, number: int, ts_ms: int, ts_known_ms: int, gas: BlockGas) -> pd.DataFrame:
+def gas_columns(chain_id: int, number: int, ts_ms: int, ts_known_ms: int, gas: BlockGas) -> Columns:
     """Return one row of gas prices, or none where the block says no price."""
-    n = 0 if gas.price is None else 1
-    return pd.DataFrame(
-        {
-            "ts_known_ms": np.full(n, ts_known_ms, np.int64),
-            "ts_ms": np.full(n, ts_ms, np.int64),
-            "chain_id": np.full(n, chain_id, np.int64),
-            "gas_price_gwei": np.full(n, gas.price_gwei or 0.0),
-            "block_number": np.full(n, float(number)),
-        }
-    )
+    price = gas.price_gwei
+    row = {
+        "ts_known_ms": ts_known_ms, "ts_ms": ts_ms, "chain_id": chain_id, "gas_price_gwei": price, "block_number": number,
+    }  # fmt: skip
+    return {name: [] if price is None else [value] for name, value in row.items()}

@@ -1,6 +1,6 @@
 """Follows the head of a chain: block after block, each held against its parent, and back where the chain turns away."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from arbml.clock import Clock
@@ -40,9 +40,20 @@ class Follower:
         reader: of the node. chain: where blocks are kept. clock: says when a reorganisation was found.
         confirmations: how many blocks must stand on one before it is stored.
         max_reorg: how many stored blocks the chain may turn away from.
+        stored, turned: told of units after their commit, and of blocks that were taken out.
     """
 
-    def __init__(self, reader: BlockReader, chain: ChainStore, clock: Clock, confirmations: int = 0, max_reorg: int = MAX_REORG) -> None:
+    def __init__(
+        self,
+        reader: BlockReader,
+        chain: ChainStore,
+        clock: Clock,
+        confirmations: int = 0,
+        max_reorg: int = MAX_REORG,
+        stored: Callable[[Sequence[BlockUnit]], object] | None = None,
+        turned: Callable[[Reorg], object] | None = None,
+    ) -> None:
+        self._stored, self._turned = stored, turned
         self._reader, self._chain, self._clock = reader, chain, clock
         self._confirmations, self._max_reorg = confirmations, max_reorg
         self._tip = chain.tip(reader.chain_id)
@@ -94,6 +105,8 @@ class Follower:
                     raise Moved(f"block {following.number} is not a child of {self._tip[1][:10]}")
                 units.append(self._take(following))
                 left -= 1
+                if not left:  # what came meanwhile, or turned, the next poll finds
+                    break
             except (UnknownBlock, Moved) as error:
                 turns, failure = turns + 1, error
         if turns == _TURNS and failure is not None and not units:
@@ -112,7 +125,10 @@ class Follower:
             blocks = self._chain.remove_above(self._reader.chain_id, ancestor, now, checkpoint)
         self._tip = None if kept is None else (ancestor, kept[0])
         self._next, self._states = ancestor + 1, None
-        return Reorg(ancestor, blocks)
+        reorg = Reorg(ancestor, blocks)
+        if self._turned:
+            self._turned(reorg)
+        return reorg
 
     def store(self, units: Sequence[BlockUnit], states: States) -> None:
         """Store linked units that follow the tip, in one transaction, and remember the states after them."""
@@ -120,6 +136,8 @@ class Follower:
         checkpoint = Checkpoint(source_name(last.chain_id), str(last.number), last.ts_ms, last.ts_known_ms)
         self._chain.append_many(list(units), checkpoint)
         self._tip, self._next, self._states = (last.number, last.hash), last.number + 1, (last.hash, states)
+        if self._stored:
+            self._stored(units)
 
     def states(self) -> States | None:
         """Return the states after the tip: remembered, or asked; None without a tip or where the node does not know them."""

@@ -6,12 +6,9 @@ Prices and reserves are quotients of exact integers, rounded once: the float nea
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
-import numpy as np
-import pandas as pd
-
 from arbml.collectors.evm.pools import EvmPool
-from arbml.collectors.evm.unit import PoolEvent, PoolState, event_order
-from arbml.frames import TICKS, TickFrame
+from arbml.collectors.evm.unit import Columns, PoolEvent, PoolState, event_order
+from arbml.frames import TICKS
 
 Q96 = 1 << 96
 
@@ -69,8 +66,8 @@ def block_ticks(
     ts_ms: int,
     ts_known_ms: int,
     gas_price_gwei: float | None,
-) -> TickFrame:
-    """Return one tick for each state that has a price, in the order of their last events.
+) -> Columns:
+    """Return one tick for each state that has a price, in the order of their last events; as columns of `TICKS`.
 
     Args:
         pools: by address. states: at the end of the block. events: of the block.
@@ -86,32 +83,27 @@ def block_ticks(
         if now is not None:
             mine = by_pool.get(state.pool, [])
             order = event_order(number, mine[-1].log_index if mine else 0)
-            rows.append((order, pool.venue, pool.pair, now, pool.address, pool.fee_bps, traded(pool, mine)))
+            rows.append((order, pool.venue, pool.pair, now, pool.address, float(pool.fee_bps), traded(pool, mine)))
     if not rows:
-        return TICKS.empty()
+        return {name: [] for name in TICKS.names}
     rows.sort()
-    orders, venues, pairs, states_, addresses, fees, volumes = zip(*rows, strict=True)
+    orders, venues, pairs, states_, addresses, fees, volumes = map(list, zip(*rows, strict=True))
+    prices, bases, quotes = map(list, zip(*states_, strict=True))
     n = len(rows)
-    return pd.DataFrame(
-        {
-            "ts_known_ms": np.full(n, ts_known_ms, np.int64),
-            "ts_ms": np.full(n, ts_ms, np.int64),
-            "venue": _texts(venues),
-            "pair": _texts(pairs),
-            "price": np.array([one.price for one in states_]),
-            "chain_id": np.full(n, float(chain_id)),
-            "pool": _texts(addresses),
-            "fee_bps": np.array(fees, np.float64),
-            "volume": np.array(volumes, np.float64),
-            "liquidity": np.array([one.reserve_quote for one in states_]),
-            "gas_price_gwei": np.full(n, np.nan if gas_price_gwei is None else gas_price_gwei),
-            "reserve_base": np.array([one.reserve_base for one in states_]),
-            "reserve_quote": np.array([one.reserve_quote for one in states_]),
-            "block_number": np.full(n, float(number)),
-            "log_index": np.array(orders, np.int64),
-        }
-    )
-
-
-def _texts(values: Iterable[str]) -> "np.ndarray[tuple[int], np.dtype[np.object_]]":
-    return np.array(list(values), dtype=object)
+    return {
+        "ts_known_ms": [ts_known_ms] * n,
+        "ts_ms": [ts_ms] * n,
+        "venue": venues,
+        "pair": pairs,
+        "price": prices,
+        "chain_id": [chain_id] * n,
+        "pool": addresses,
+        "fee_bps": fees,
+        "volume": volumes,
+        "liquidity": list(quotes),
+        "gas_price_gwei": [gas_price_gwei] * n,
+        "reserve_base": bases,
+        "reserve_quote": quotes,
+        "block_number": [number] * n,
+        "log_index": orders,
+    }

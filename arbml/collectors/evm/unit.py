@@ -1,11 +1,14 @@
 """What a block brings, whole: the unit that is read pinned to one block hash and written in one transaction."""
 
 from dataclasses import dataclass
-from typing import NamedTuple
+from functools import cached_property
+from typing import Any, NamedTuple
 
 import pandas as pd
 
-from arbml.frames import ExecutionFrame, TickFrame
+from arbml.frames import TICKS, ExecutionFrame, TickFrame
+
+Columns = dict[str, list[Any]]  # plain values by column, None where one is missing
 
 # events of one block stand in order within its ticks; no block so far had that many logs
 LOGS_PER_BLOCK = 65_536
@@ -48,7 +51,7 @@ class PoolState(NamedTuple):
     tick: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class BlockUnit:
     """Everything that is stored of one block.
 
@@ -59,8 +62,9 @@ class BlockUnit:
         priority_fee_percentiles: `PERCENTILES` of the priority fees, weighted by gas, wei; empty without transactions.
         events: of the watched pools, by log index.
         states: of the pools whose state changed; of all in the first block of a collection.
-        ticks: one for each of `states` that has a price.
-        gas: ts_known_ms, ts_ms, chain_id, gas_price_gwei, block_number; one row, none where the block says no price.
+        tick_columns: one row for each of `states` that has a price, columns of `TICKS`; a frame for each block would take
+            longer than reading it.
+        gas_columns: ts_known_ms, ts_ms, chain_id, gas_price_gwei, block_number; one row, none where the block says no price.
         executions: cyclic arbitrage that landed, and reverted attempts of watched addresses.
     """
 
@@ -76,9 +80,20 @@ class BlockUnit:
     priority_fee_percentiles: tuple[int, ...]
     events: list[PoolEvent]
     states: list[PoolState]
-    ticks: TickFrame
-    gas: pd.DataFrame
+    tick_columns: Columns
+    gas_columns: Columns
     executions: ExecutionFrame
+
+    @cached_property
+    def ticks(self) -> TickFrame:
+        """`tick_columns` as a checked frame, made when first asked for."""
+        return TICKS.check(pd.DataFrame(self.tick_columns))
+
+    @cached_property
+    def gas(self) -> pd.DataFrame:
+        """`gas_columns` as a frame, made when first asked for."""
+        types = {"ts_known_ms": "int64", "ts_ms": "int64", "chain_id": "int64", "gas_price_gwei": "float64", "block_number": "float64"}
+        return pd.DataFrame(self.gas_columns).astype(types)
 
     @property
     def fullness(self) -> float:

@@ -1,5 +1,6 @@
 """What every database can do for the store; `sqlite` and `postgres` say how."""
 
+import functools
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -92,7 +93,13 @@ class Database(ABC):
         """
 
     def append(
-        self, connection: Connection, table: Table, batch: Batch, ignore: Sequence[str] = ("ts_known_ms",), surely_new: bool = False
+        self,
+        connection: Connection,
+        table: Table,
+        batch: Batch,
+        ignore: Sequence[str] = ("ts_known_ms",),
+        surely_new: bool = False,
+        counted: bool = True,
     ) -> Appended:
         """Insert the rows whose primary key is new, and say what became of the others.
 
@@ -100,14 +107,17 @@ class Database(ABC):
             table: all its columns are in the batch.
             ignore: columns in which a row may differ from the stored one without being in conflict with it.
             surely_new: the caller knows that no key is there, which makes a bulk load faster; nothing is lost if he errs.
+            counted: whether to find out what became of rows that are not new; without it only the new ones are counted.
         """
+        if not len(batch):
+            return Appended()
         if batch.numeric:  # rows that lie side by side in the table are written side by side
             batch = batch.sorted_by([key.name for key in table.primary_key])
         fresh, rest = self._insert_fresh(connection, table, batch, surely_new)
         if rest is None:
             return Appended(fresh)
         new = self._insert_new(connection, table, rest)
-        if new == len(rest):
+        if new == len(rest) or not counted:
             return Appended(fresh + new)
         same = self._count_same(connection, table, rest, ignore)
         return Appended(fresh + new, same - new, len(rest) - same)
@@ -164,9 +174,19 @@ class Database(ABC):
         return kind(f"{self.where}: {text}")
 
 
+@functools.cache
 def staging(table: Table) -> Table:
     """Return the description of the temporary table through which rows reach `table`."""
     return table.to_metadata(MetaData(), name=f"incoming_{table.name}")
+
+
+@functools.cache
+def put_sql(table: Table, names: tuple[str, ...], mark: str) -> str:
+    """Return the statement that inserts one row or replaces the one with its primary key; the values of plain types."""
+    keys = ", ".join(key.name for key in table.primary_key)
+    new = ", ".join(f"{name} = excluded.{name}" for name in names)
+    marks = ", ".join([mark] * len(names))
+    return f"INSERT INTO {table.name} ({', '.join(names)}) VALUES ({marks}) ON CONFLICT ({keys}) DO UPDATE SET {new}"
 
 
 def numeric_types(statement: Select[Any]) -> dict[str, str]:

@@ -1,5 +1,6 @@
 """PostgreSQL through psycopg 3: binary COPY in, one array per column out."""
 
+import functools
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -16,7 +17,7 @@ from sqlalchemy.exc import ArgumentError
 from arbml.errors import ConfigError
 from arbml.store.batch import Batch
 from arbml.store.engine.copying import encodable, encoded
-from arbml.store.engine.database import Columns, Database, native, numeric_types, staging
+from arbml.store.engine.database import Columns, Database, native, numeric_types, put_sql, staging
 
 _SETTING = "TIMESERIES_CONNECTION_STRING"
 _SHAPE = "postgresql://user:password@host:5432/database"
@@ -67,7 +68,7 @@ class PostgresDatabase(Database):
         connection.execute(select(func.pg_advisory_xact_lock(_SCHEMA_LOCK)))
 
     def lock_chain(self, connection: Connection, chain_id: int) -> None:
-        connection.execute(select(func.pg_advisory_xact_lock((_CHAIN_LOCK + chain_id) % 2**63)))
+        _driver(connection).execute("SELECT pg_advisory_xact_lock(%s::bigint)", ((_CHAIN_LOCK + chain_id) % 2**63,))
 
     def raw(self, values: Iterable[int | None]) -> list[Any]:
         return list(values)
@@ -77,7 +78,7 @@ class PostgresDatabase(Database):
             connection.execute(insert(table).on_conflict_do_nothing(), list(rows))
 
     def put(self, connection: Connection, table: Table, row: Mapping[str, Any]) -> None:
-        connection.execute(insert(table).values(**row).on_conflict_do_update(index_elements=list(table.primary_key), set_=row))
+        _driver(connection).execute(put_sql(table, tuple(row), "%s"), tuple(row.values()))
 
     def _insert_fresh(self, connection: Connection, table: Table, batch: Batch, all_new: bool) -> tuple[int, Batch | None]:
         types = _types(table, batch, connection)
@@ -198,7 +199,12 @@ def _driver(connection: Connection) -> psycopg.Connection[Any]:
 
 def _types(table: Table, batch: Batch, connection: Connection) -> list[str]:
     """PostgreSQL's names of the types of the batch's columns."""
-    return [str(table.c[name].type.compile(connection.dialect)).split(" COLLATE")[0].split("(")[0].lower() for name in batch.names]
+    return _type_names(table, tuple(batch.names), connection.dialect)
+
+
+@functools.cache
+def _type_names(table: Table, names: tuple[str, ...], dialect: sa.Dialect) -> list[str]:
+    return [str(table.c[name].type.compile(dialect)).split(" COLLATE")[0].split("(")[0].lower() for name in names]
 
 
 def _arrays(batch: Batch, types: Sequence[str]) -> tuple[str, list[str]]:

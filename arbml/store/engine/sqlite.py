@@ -12,7 +12,7 @@ from sqlalchemy.dialects.sqlite import insert
 
 from arbml.errors import StoreError
 from arbml.store.batch import Batch
-from arbml.store.engine.database import Columns, Database, native, numeric_types, staging
+from arbml.store.engine.database import Columns, Database, native, numeric_types, put_sql, staging
 
 _WRITES = "arbml_writes"
 
@@ -67,7 +67,7 @@ class SqliteDatabase(Database):
             connection.execute(insert(table).on_conflict_do_nothing(), list(rows))
 
     def put(self, connection: Connection, table: Table, row: Mapping[str, Any]) -> None:
-        connection.execute(insert(table).values(**row).on_conflict_do_update(index_elements=list(table.primary_key), set_=row))
+        _cursor(connection).execute(put_sql(table, tuple(row), "?"), tuple(row.values()))
 
     def _insert_new(self, connection: Connection, table: Table, batch: Batch) -> int:
         keys = ", ".join(column.name for column in table.primary_key)
