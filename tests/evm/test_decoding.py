@@ -105,6 +105,14 @@ def test_a_log_that_is_cut_short_is_refused(given_: tuple[dict, str, dict[str, i
         decode({**log, "topics": log["topics"][:-1]})
 
 
+@given(logs(), st.integers(2, 60), st.sampled_from([" ", "_", "g", "\u0660"]))
+def test_data_that_is_not_hexadecimal_is_refused(given_: tuple[dict, str, dict[str, int]], at: int, char: str) -> None:
+    log = given_[0]
+    data = log["data"][: 2 * (at // 2)] + 2 * char + log["data"][2 * (at // 2) + 2 :]
+    with pytest.raises(ValueError):
+        decode({**log, "data": data})
+
+
 @given(st.integers(-(2**255), 2**255 - 1))
 def test_twos_complement(value: int) -> None:
     assert signed(eth_abi.encode(["int256"], [value]).hex()) == value

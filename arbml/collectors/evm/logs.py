@@ -8,9 +8,10 @@ import logging
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
+from operator import attrgetter
 from typing import Any
 
-from arbml.collectors.evm.decoding import READ, TRANSFER, decode, fits
+from arbml.collectors.evm.decoding import READ, TRANSFER, decode_known
 from arbml.collectors.evm.header import Header, Moved
 from arbml.collectors.evm.unit import PoolEvent
 from arbml.errors import TransientError
@@ -38,6 +39,7 @@ class Said:
     strange: frozenset[str]
 
 
+_LOG_INDEX = attrgetter("log_index")
 NOTHING = Said([], frozenset())
 
 
@@ -63,19 +65,25 @@ class Logs:
         events: dict[int, list[PoolEvent]] = {}
         strange: dict[int, set[str]] = {}
         try:
+            at: tuple[str, str] | None = None
             for log in logs:
-                number = int(log["blockNumber"], 16)
-                if log["blockHash"] != heads[number].hash:
-                    raise Moved(f"the logs of block {number} are of another block of that number; the chain changed meanwhile")
-                if fits(log):
-                    events.setdefault(number, []).append(decode(log))
+                if (log["blockNumber"], log["blockHash"]) != at:
+                    at = log["blockNumber"], log["blockHash"]
+                    number = int(at[0], 16)
+                    if at[1] != heads[number].hash:
+                        raise Moved(f"the logs of block {number} are of another block of that number; the chain changed meanwhile")
+                    here = events.setdefault(number, [])
+                event = decode_known(log)
+                if event is not None:
+                    here.append(event)
                 elif (pool := self._unknown(log)) is not None:
                     strange.setdefault(number, set()).add(pool)
         except (KeyError, ValueError, TypeError, IndexError) as error:
             raise TransientError(f"the node gave an incomplete log ({error!r}); asked again later") from error
         for found in events.values():
-            found.sort(key=lambda event: event.log_index)
-        return {number: Said(events.get(number, []), frozenset(strange.get(number, ()))) for number in events.keys() | strange.keys()}
+            found.sort(key=_LOG_INDEX)
+        said = {number: Said(found, frozenset(strange.get(number, ()))) for number, found in events.items()}
+        return {number: one for number, one in said.items() if one.events or one.strange}
 
     def _unknown(self, log: Mapping[str, Any]) -> str | None:
         """Count a log that is none of Uniswap's events; return its pool, None where it does not matter.
