@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from arbml import __version__
-from arbml.cli import backtesting, collecting, keeping, operations, patterns, running, service, steps
+from arbml.cli import backtesting, collecting, keeping, operations, patterns, running, service, steps, storing
 from arbml.cli.output import Output
 from arbml.errors import ArbmlError, ConfigError, InvalidRequest, SchemaError, SourceError
 
@@ -51,7 +51,7 @@ def options(
     context.obj = Output(as_json=as_json, debug=debug)
 
 
-for group in (running, collecting, keeping, steps, patterns, backtesting, service, operations):
+for group in (running, collecting, keeping, storing, steps, patterns, backtesting, service, operations):
     group.add_commands(app)
 
 

@@ -84,12 +84,16 @@ def _disk(home: Path) -> Check:
 def _store(config: Config) -> Check:
     from arbml.store import Store
 
-    kind = "PostgreSQL" if config.store.connection_string else "SQLite"
     try:
-        stats = Store.open(config.store, config.home_path).ticks.stats()
+        with Store.open(config.store, config.home_path) as store:
+            layout, stats = store.layout(), store.ticks.stats()
     except ArbmlError as error:
         return Check("store", False, str(error), "see TIMESERIES_CONNECTION_STRING")
-    return Check("store", True, f"{kind}, {stats.rows} ticks")
+    found = layout.timescale
+    extension = f", TimescaleDB {found.version}" if found.version else ""
+    if found.version and "ticks" not in found.hypertables:
+        extension += " (not used yet: arbml store setup)"
+    return Check("store", True, f"{layout.server}{extension}, {stats.rows} ticks")
 
 
 def _port(config: Config) -> Check:

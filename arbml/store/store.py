@@ -21,6 +21,7 @@ from arbml.store.patterns import Patterns
 from arbml.store.predictions import Predictions
 from arbml.store.pruning import prune
 from arbml.store.ticks import Ticks, TickStats
+from arbml.store.timescale import Done, Layout, Retention, layout, setup
 
 _COUNTED = (tables.ticks, tables.executions, tables.predictions, tables.outcomes, tables.gas_prices, tables.alerts)
 
@@ -104,6 +105,14 @@ class Store:
     def prune(self, before_ms: int) -> dict[str, int]:
         """Delete market data that happened before `before_ms` (UTC ms); return how many rows of each table (see `pruning`)."""
         return prune(self._database, before_ms)
+
+    def layout(self) -> Layout:
+        """Return server, schema, and what TimescaleDB does with the tables."""
+        return layout(self._database)
+
+    def setup(self, retention: Retention, now_ms: int, drop_old: bool = False) -> Done:
+        """Give the tables what TimescaleDB has for them, where it is there (see `timescale.setup`)."""
+        return setup(self._database, retention, now_ms, drop_old)
 
     def close(self) -> None:
         """Give back every connection; the store may be used again all the same."""
