@@ -6,11 +6,12 @@ import queue
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from difflib import get_close_matches
 from typing import Any, Literal
 
 from arbml.clock import Clock, SystemClock
 from arbml.collectors.exchange.feeds import Deafness, compare_clocks, keep_time, poll, stream
-from arbml.collectors.exchange.opening import exchange_class, open_exchange
+from arbml.collectors.exchange.opening import book_levels, exchange_class, open_exchange
 from arbml.collectors.exchange.quotes import ExchangeClock
 from arbml.collectors.exchange.watch import Gap, PairWatch
 from arbml.errors import ArbmlError, SourceError, TransientError
@@ -191,14 +192,14 @@ class ExchangeCollector:
         await _load_markets(exchange)
         for pair in self._settings.pairs:
             if pair not in exchange.markets:
-                others = sorted(symbol for symbol in exchange.markets if symbol.partition("/")[0] == pair.partition("/")[0])[:5]
-                mend = f"it has {', '.join(others)}" if others else f"none of {len(exchange.markets)} has that base"
-                raise SourceError(f"{exchange.id} has no pair {pair}; {mend}")
+                raise SourceError(f"{exchange.id} has no pair {pair}; {_other_pairs(pair, list(exchange.markets))}")
         exchange_clock = ExchangeClock()
         await compare_clocks(exchange, exchange_clock, self._clock)
         silence_ms = max(round(self._settings.silence_s * 1000), 3 * self._settings.interval_ms if self._settings.mode == "poll" else 0)
         watches = [
-            PairWatch(exchange.id, pair, _fee_bps(exchange.markets[pair]), silence_ms, self._clock, exchange_clock)
+            PairWatch(
+                exchange.id, pair, _fee_bps(exchange.markets[pair]), silence_ms, self._clock, exchange_clock, book_levels(exchange.id)
+            )
             for pair in self._settings.pairs
         ]
         self.watches += watches
@@ -223,6 +224,16 @@ async def _load_markets(exchange: Any) -> None:
                 reason = f"{exchange.id} does not answer ({type(error).__name__})"
                 raise TransientError(f"{reason}; check the connection, and the exchange's status page") from None
             await asyncio.sleep(1.0)
+
+
+def _other_pairs(pair: str, symbols: list[str]) -> str:
+    """Return what may have been meant: the spot pairs of the same base, or those that are spelt alike."""
+    spot = sorted(symbol for symbol in symbols if ":" not in symbol)
+    same_base = [symbol for symbol in spot if symbol.partition("/")[0] == pair.upper().partition("/")[0]]
+    if same_base:
+        return f"it has {', '.join(get_close_matches(pair.upper(), same_base, 5, 0))}"
+    alike = get_close_matches(pair.upper(), spot, 3)
+    return f"did you mean {' or '.join(alike)}?" if alike else f"none of its {len(spot)} pairs is like it"
 
 
 def _fee_bps(market: Any) -> float | None:

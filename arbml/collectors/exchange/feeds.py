@@ -72,7 +72,7 @@ async def catch_up(exchange: Any, watch: PairWatch) -> None:
         return
     for _ in range(_PAGES):
         # no limit is asked for: each exchange refuses other ones
-        trades = await exchange.fetch_trades(watch.pair, tape.last_ms)
+        trades = await exchange.fetch_trades(watch.pair, tape.last_ms - 1)  # some give only what is later
         full = len(trades) >= max(_SMALL_PAGE, watch.largest_page)
         watch.largest_page = max(watch.largest_page, len(trades))
         if not tape.add(trades) or not full:
@@ -86,7 +86,7 @@ async def poll(exchange: Any, watch: PairWatch, interval_s: float, emit: Emit, s
     while not stop.is_set():
         try:
             await catch_up(exchange, watch)
-            book = await exchange.fetch_order_book(watch.pair)
+            book = await exchange.fetch_order_book(watch.pair, watch.levels)
             found = watch.quoted(book)
         except Exception as error:  # whatever an exchange sends: garbage raises what it likes inside ccxt
             await back_off.failed(error, exchange)
@@ -169,7 +169,7 @@ async def _recount(exchange: Any, watch: PairWatch) -> None:
 
 async def _books(exchange: Any, watch: PairWatch, silence_s: float, emit: Emit, back_off: BackOff) -> None:
     while True:
-        book = await asyncio.wait_for(exchange.watch_order_book(watch.pair), silence_s)
+        book = await asyncio.wait_for(exchange.watch_order_book(watch.pair, watch.levels), silence_s)
         back_off.worked()
         await emit(watch.quoted(book))
 
@@ -202,8 +202,11 @@ async def compare_clocks(exchange: Any, exchange_clock: ExchangeClock, clock: Cl
     if not exchange.has.get("fetchTime"):
         return
     try:
-        sent_ms = clock.now_ms()
-        server_ms = await exchange.fetch_time()
-        exchange_clock.measured(sent_ms, int(server_ms), clock.now_ms())
+        for whole in (False, True):
+            sent_ms = clock.now_ms()
+            server_ms = int(await exchange.fetch_time())
+            if whole or server_ms % 1000:
+                break  # one whole second may be chance, two are not
+        exchange_clock.measured(sent_ms, server_ms, clock.now_ms(), whole=server_ms % 1000 == 0)
     except Exception as error:
         log.debug("%s does not say what time it is: %s", exchange.id, type(error).__name__)

@@ -16,6 +16,14 @@ _OPTIONS: dict[str, dict[str, Any]] = {
     },
 }  # fmt: skip
 
+# levels of an order book that are asked for: unasked, some send ten. Not all take a number, nor the same ones
+_LEVELS = {"binance": 500, "kraken": 500}
+
+
+def book_levels(name: str) -> int | None:
+    """Return how many levels of an order book to ask an exchange for; None for as many as it sends unasked."""
+    return _LEVELS.get(name)
+
 
 def exchange_class(name: str, stream: bool) -> Any:
     """Return the ccxt class of an exchange.

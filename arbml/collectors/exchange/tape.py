@@ -1,7 +1,7 @@
 """The trades of one pair on one exchange, each counted once, and those that were never seen."""
 
 import math
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -13,12 +13,14 @@ _MOST_HOLES = 10_000
 class TradeTape:
     """Sums what is traded between two ticks. Trades may come twice, late and out of order.
 
+    Trades without an id are told apart by time, side, price and amount, and by their count among equal ones of one message.
+
     Where the ids of an exchange are found to run without holes (each the one before plus one), a hole is a trade that was
     missed; it is closed again if the trade still comes.
 
     Attributes:
         last_ms: when the newest trade happened, on the exchange's clock; None before the first.
-        duplicates, malformed: trades that came again, trades without id, price or amount.
+        duplicates, malformed: trades that came again, trades without time, price or amount.
 
     >>> tape = TradeTape()
     >>> trades = [{"id": str(i), "timestamp": 1000 + i, "price": 10.0, "amount": 1.0} for i in range(20)]
@@ -52,10 +54,11 @@ class TradeTape:
     def add(self, trades: Iterable[Mapping[str, Any]]) -> int:
         """Count trades that were not seen before, as ccxt gives them; return how many those were."""
         fresh = []
+        alike: Counter[str] = Counter()
         for trade in trades:
             if not _whole(trade):
                 self.malformed += 1
-            elif (name := str(trade["id"])) in self._seen:
+            elif (name := _name(trade, alike)) in self._seen:
                 self.duplicates += 1
             else:
                 self._seen[name] = None
@@ -65,7 +68,7 @@ class TradeTape:
         for trade in fresh:
             self._volume += trade["price"] * trade["amount"]
             self.last_ms = max(self.last_ms or 0, int(trade["timestamp"]))
-        self._number(sorted(int(trade["id"]) for trade in fresh if str(trade["id"]).isdecimal()), len(fresh))
+        self._number(sorted(int(trade["id"]) for trade in fresh if str(trade.get("id")).isdecimal()), len(fresh))
         return len(fresh)
 
     def take(self) -> float:
@@ -107,4 +110,13 @@ class TradeTape:
 
 def _whole(trade: Mapping[str, Any]) -> bool:
     numbers = (trade.get("timestamp"), trade.get("price"), trade.get("amount"))
-    return trade.get("id") not in (None, "") and all(isinstance(n, int | float) and math.isfinite(n) and n > 0 for n in numbers)
+    return all(isinstance(n, int | float) and math.isfinite(n) and n > 0 for n in numbers)
+
+
+def _name(trade: Mapping[str, Any], alike: Counter[str]) -> str:
+    """Return what makes a trade itself: its id, or else its content and how many like it came before it in the message."""
+    if trade.get("id") not in (None, ""):
+        return str(trade["id"])
+    content = f"{trade['timestamp']} {trade.get('side')} {trade['price']} {trade['amount']}"
+    alike[content] += 1
+    return f"{content} {alike[content]}"

@@ -7,11 +7,12 @@ from typing import Any
 
 from arbml.clock import Clock, iso
 from arbml.collectors.data_collector.records import Places
-from arbml.collectors.exchange.quotes import ExchangeClock, quote_of
+from arbml.collectors.exchange.quotes import BAND_BPS, ExchangeClock, quote_of
 from arbml.collectors.exchange.tape import TradeTape
 from arbml.market import Tick
 
 SETTLE_MS = 5000
+
 
 @dataclass(frozen=True, slots=True)
 class Gap:
@@ -40,15 +41,17 @@ class PairWatch:
         venue: name of the exchange. pair: "BASE/QUOTE". fee_bps: taker fee, None where the exchange does not say.
         silence_ms: time without a quote above which there is a gap.
         clock: ours. exchange_clock: shared by the pairs of the exchange.
+        levels: of the order book that are asked for; None for as many as come unasked.
 
     Attributes:
         faults: failed requests and unusable answers, by name. largest_page: most trades that one answer held.
     """
 
     def __init__(
-        self, venue: str, pair: str, fee_bps: float | None, silence_ms: int, clock: Clock, exchange_clock: ExchangeClock
+        self, venue: str, pair: str, fee_bps: float | None, silence_ms: int, clock: Clock, exchange_clock: ExchangeClock,
+        levels: int | None = None,
     ) -> None:
-        self.venue, self.pair = venue, pair
+        self.venue, self.pair, self.levels = venue, pair, levels
         self.tape = TradeTape()
         self.faults: Counter[str] = Counter()
         self.largest_page = 0
@@ -70,6 +73,8 @@ class PairWatch:
         if quote is None:
             self.faults["unusable order book"] += 1
             return []
+        if quote.cut:
+            self.faults[f"order book ends within {BAND_BPS:g} bps"] += 1
         found: list[Tick | Gap] = list(self._gaps(now_ms))
         first, self._last_ms = self._last_ms is None, now_ms
         volume = self.tape.take()

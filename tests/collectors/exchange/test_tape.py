@@ -45,7 +45,7 @@ def test_ids_that_do_not_run_without_holes_say_nothing_of_missing_trades(ids: li
 
 def test_malformed_trades_are_counted_and_left_out() -> None:
     tape = TradeTape()
-    bad = [{"id": None}, {"price": None}, {"amount": float("nan")}, {"price": -1.0}, {"timestamp": None}, {"price": "12"}]
+    bad = [{"timestamp": 0}, {"price": None}, {"amount": float("nan")}, {"price": -1.0}, {"timestamp": None}, {"price": "12"}]
     assert tape.add([{**trade(i), **fault} for i, fault in enumerate(bad)]) == 0
     assert (tape.malformed, tape.take()) == (6, 0.0)
 
@@ -59,6 +59,13 @@ def test_a_hole_of_millions_costs_no_memory_of_that_size() -> None:
     for i in range(REMEMBERED + 500):
         tape.add([trade(6_000_000 + i)])
     assert len(tape._seen) == REMEMBERED
+
+
+def test_trades_without_ids_count_once_each() -> None:
+    tape = TradeTape()
+    page = [{**trade(i // 2), "id": None, "side": "buy"} for i in range(6)]  # each of three moments has two that are alike
+    assert (tape.add(page), tape.take()) == (6, 60.0)
+    assert (tape.add(page), tape.take(), tape.duplicates, tape.missing()) == (0, 0.0, 6, 0)
 
 
 @pytest.mark.parametrize(
