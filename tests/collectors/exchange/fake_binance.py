@@ -58,6 +58,14 @@ class FakeBinance(FakeExchange):
             "depth", {"e": "depthUpdate", "E": ts_ms or self.now_ms(), "s": SYMBOL, "U": first, "u": self.update_id, **changes}
         )
 
+    def nudge(self) -> None:
+        """Change what stands on the best levels; the middle stays."""
+        bid, ask = next(iter(self.bids)), next(iter(self.asks))
+        self.bids[bid] = self.asks[ask] = f"{1 + self.update_id % 997 / 1000:.3f}"
+        first, self.update_id = self.update_id + 1, self.update_id + 2
+        levels = {"b": [[bid, self.bids[bid]]], "a": [[ask, self.asks[ask]]]}
+        self._send("depth", {"e": "depthUpdate", "E": self.now_ms(), "s": SYMBOL, "U": first, "u": self.update_id, **levels})
+
     def _send(self, channel: str, message: dict[str, Any]) -> None:
         if not self._mute:
             self._call(self._broadcast(f"{SYMBOL.lower()}@{channel}", json.dumps(message)))
