@@ -14,7 +14,7 @@ from arbml.market import Tick
 log = logging.getLogger(__name__)
 
 _PAGES = 10
-_RECOUNT_S = 60.0
+_RECOUNT_S, _LOOK_S = 60.0, 1.0
 _SMALL_PAGE = 50        # trades; an exchange whose page is smaller has no more of them
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.5, 30.0
 _LIMITED = ("RateLimitExceeded", "DDoSProtection")
@@ -70,13 +70,21 @@ async def catch_up(exchange: Any, watch: PairWatch) -> None:
     if tape.last_ms is None:
         tape.begin(await exchange.fetch_trades(watch.pair))
         return
+    await _fetch_since(exchange, watch, tape.last_ms)
+
+
+async def _fetch_since(exchange: Any, watch: PairWatch, since_ms: int) -> None:
+    """Ask for the trades since a time on the exchange's clock."""
     for _ in range(_PAGES):
-        # no limit is asked for: each exchange refuses other ones
-        trades = await exchange.fetch_trades(watch.pair, tape.last_ms - 1)  # some give only what is later
+        # some give only what is later than asked; no limit is asked for: each exchange refuses other ones
+        trades = await exchange.fetch_trades(watch.pair, since_ms - 1)
         full = len(trades) >= max(_SMALL_PAGE, watch.largest_page)
         watch.largest_page = max(watch.largest_page, len(trades))
-        if not tape.add(trades) or not full:
+        watch.tape.add(trades)
+        newest_ms = max((int(trade["timestamp"]) for trade in trades if trade.get("timestamp")), default=since_ms)
+        if not full or newest_ms <= since_ms:
             return
+        since_ms = newest_ms
 
 
 async def poll(exchange: Any, watch: PairWatch, interval_s: float, emit: Emit, stop: asyncio.Event) -> None:
@@ -161,10 +169,17 @@ async def _deaf(struck: asyncio.Event) -> None:
 
 
 async def _recount(exchange: Any, watch: PairWatch) -> None:
-    """Ask for the latest trades every so often: their socket may be silent because nobody trades, or because it is dead."""
+    """Ask for what was missed, and for the latest trades: their socket may be silent because nobody trades, or because it is dead."""
+    due_s, asked_ms = stopwatch_s() + _RECOUNT_S, None
     while True:
-        await asyncio.sleep(_RECOUNT_S)
-        await catch_up(exchange, watch)
+        await asyncio.sleep(_LOOK_S)
+        hole_ms = watch.tape.hole_ms
+        if hole_ms is not None and hole_ms != asked_ms:
+            await _fetch_since(exchange, watch, hole_ms)
+        asked_ms = hole_ms
+        if stopwatch_s() >= due_s:
+            await catch_up(exchange, watch)
+            due_s = stopwatch_s() + _RECOUNT_S
 
 
 async def _books(exchange: Any, watch: PairWatch, silence_s: float, emit: Emit, back_off: BackOff) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 from arbml.errors import ConfigError
 
 TIMEOUT_MS = 10_000
+TRADES_KEPT = 5_000  # of a pair. ccxt hands on at most so many at once, and takes in a whole socket buffer, up to 2 600, before it does
 
 # what an exchange must be told so that polling and streaming speak of the same trades, and nothing private is asked
 _OPTIONS: dict[str, dict[str, Any]] = {
@@ -62,7 +63,7 @@ def open_exchange(name: str, stream: bool, url: str | None = None) -> Any:
     """
     exchange = exchange_class(name, stream)({"enableRateLimit": True, "timeout": TIMEOUT_MS})
     exchange.has["fetchCurrencies"] = False  # many exchanges want a key for it
-    exchange.options.update(_OPTIONS.get(name, {}))
+    exchange.options.update({"tradesLimit": TRADES_KEPT, **_OPTIONS.get(name, {})})
     if url is not None:
         exchange.urls["api"] = _redirected(exchange.urls["api"], url.rstrip("/"))
     return exchange

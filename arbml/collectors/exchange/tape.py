@@ -20,6 +20,7 @@ class TradeTape:
 
     Attributes:
         last_ms: when the newest trade happened, on the exchange's clock; None before the first.
+        hole_ms: when a trade before the oldest hole happened, on the exchange's clock; None without holes.
         duplicates, malformed: trades that came again, trades without time, price or amount.
 
     >>> tape = TradeTape()
@@ -37,6 +38,7 @@ class TradeTape:
 
     def __init__(self) -> None:
         self.last_ms: int | None = None
+        self.hole_ms: int | None = None
         self.duplicates = self.malformed = 0
         self._seen: OrderedDict[str, None] = OrderedDict()
         self._volume = 0.0
@@ -65,10 +67,15 @@ class TradeTape:
                 fresh.append(trade)
         while len(self._seen) > REMEMBERED:
             self._seen.popitem(last=False)
+        before_ms = self.last_ms
         for trade in fresh:
             self._volume += trade["price"] * trade["amount"]
             self.last_ms = max(self.last_ms or 0, int(trade["timestamp"]))
         self._number(sorted(int(trade["id"]) for trade in fresh if str(trade.get("id")).isdecimal()), len(fresh))
+        if not self.missing():
+            self.hole_ms = None
+        elif self.hole_ms is None:
+            self.hole_ms = before_ms
         return len(fresh)
 
     def take(self) -> float:
@@ -85,6 +92,7 @@ class TradeTape:
         count = self.missing()
         self._holes.clear()
         self._more_holes = 0
+        self.hole_ms = None
         return count
 
     def _number(self, ids: list[int], count: int) -> None:

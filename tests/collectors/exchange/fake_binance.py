@@ -40,6 +40,21 @@ class FakeBinance(FakeExchange):
             self.say_trade(one)
         return number
 
+    def burst(self, n: int) -> None:
+        """Trades that all are in the socket before anybody reads it."""
+        said = []
+        for number in range(self._next_trade, self._next_trade + n):
+            one = {"a": number, "p": "2000.00", "q": "0.500", "f": number, "l": number, "T": self.now_ms(), "m": True, "M": True}
+            self.trades.append(one)
+            said.append(json.dumps({"e": "aggTrade", "E": self.now_ms(), "s": SYMBOL, **one}))
+        self._next_trade += n
+
+        async def send() -> None:
+            for text in said:
+                await self._broadcast(f"{SYMBOL.lower()}@aggTrade", text)
+
+        self._call(send())
+
     def say_trade(self, one: dict[str, Any]) -> None:
         """Send a trade to those who listen, also one that was sent before."""
         self._send("aggTrade", {"e": "aggTrade", "E": self.now_ms(), "s": SYMBOL, **one})

@@ -232,3 +232,30 @@ def test_a_token_in_the_url_is_in_no_message(exchange: FakeBinance, look: Look, 
     looking.rows(2)
     assert "hunter2" not in caplog.text + str(caught.value) + str(looking.collector.notes) + looking.collector.name
     assert "asking again" in caplog.text
+
+
+def test_trades_that_the_socket_left_out_are_asked_for(exchange: FakeBinance, look: Look) -> None:
+    exchange.page = 60
+    looking = look(collector(exchange, "stream"))
+    looking.until(lambda: exchange.sockets == 2 and len(looking.df) > 0)
+    exchange.trade(amount="1.000")
+    exchange.mute(True)
+    for i in range(150):
+        exchange.trade(amount="1.000")
+        if i % 20 == 0:
+            time.sleep(0.005)
+    exchange.mute(False)
+    exchange.trade(amount="1.000")
+    looking.until(lambda: (exchange.quote(2001 + len(looking.df) % 7), time.sleep(0.2), looking.volume() == 304_000)[2])
+    assert looking.collector.watches[0].tape.missing() == 0
+    assert looking.collector.gaps() == []
+
+
+def test_a_burst_of_trades_in_one_read_of_the_socket_is_counted_whole(exchange: FakeBinance, look: Look) -> None:
+    looking = look(collector(exchange, "stream"))
+    looking.until(lambda: exchange.sockets == 2 and len(looking.df) > 0)
+    asked = exchange.asked["aggTrades"]
+    exchange.burst(2_000)
+    exchange.quote(2002)
+    looking.until(lambda: (exchange.quote(2001 + len(looking.df) % 7), time.sleep(0.1), looking.volume() == 2_000_000)[2])
+    assert exchange.asked["aggTrades"] == asked, "no help was needed"
