@@ -114,6 +114,8 @@ def _plain(values: Values, whole: bool) -> list[Any]:
         return [None] * len(values)
     if not whole and not missing.any():
         return list(values.tolist())
+    if not missing.any():
+        return list(values.astype(np.int64).tolist())
     plain = np.where(missing, 0, values).astype(np.int64).astype(object) if whole else values.astype(object)
     plain[missing] = None
     return list(plain.tolist())
@@ -136,14 +138,14 @@ def storable(df: pd.DataFrame, source: str, whole: Sequence[str] = ()) -> pd.Dat
             raise SchemaError(f"{source}: column '{name}', row {bad[0]}: {values[bad[0]]!r} must be a whole number of at most 64 bits")
     for name, dtype in zip(df.columns, df.dtypes, strict=True):
         if dtype.kind == "O":
-            refuse_bad_text(df[name].tolist(), name, source, strict=True)
+            refuse_bad_text(df[name].to_numpy(), name, source, strict=True)
     known = df["ts_known_ms"].to_numpy()
     if bool((known[1:] >= known[:-1]).all()):
         return df
     return df.take(np.argsort(known, kind="stable"))
 
 
-def refuse_bad_text(values: Sequence[Any], name: str, source: str, strict: bool = False) -> None:
+def refuse_bad_text(values: Values, name: str, source: str, strict: bool = False) -> None:
     """Raise if a text has a NUL character or half a surrogate pair, which PostgreSQL cannot keep.
 
     Args:
@@ -153,14 +155,14 @@ def refuse_bad_text(values: Sequence[Any], name: str, source: str, strict: bool 
         SchemaError: naming the first offender.
     """
     try:
-        distinct: Iterable[Any] = dict.fromkeys(values)
+        distinct: Iterable[Any] = pd.unique(values) if isinstance(values, np.ndarray) else dict.fromkeys(values)
     except TypeError:  # something that is not even hashable is among them
         distinct = values
     for text in distinct:
         if text is None or (not strict and not isinstance(text, str)):
             continue
         if not _is_text(text):
-            raise SchemaError(f"{source}: column '{name}', row {values.index(text)}: {text!r} is not text that a database can keep")
+            raise SchemaError(f"{source}: column '{name}', row {list(values).index(text)}: {text!r} is not text that a database can keep")
 
 
 def _is_text(value: Any) -> bool:

@@ -107,7 +107,7 @@ def stored(folder: Path, units: list[Any]) -> Any:
         try:
             done = store.chain.append_many(units)
         except SchemaError as error:
-            return str(error)
+            return ":".join(str(error).split(":")[:2])  # table, column and row; how a value is shown depends on the frame's types
         return done, store.ticks.read().to_dict("list"), store.gas.read().to_dict("list")
 
 
