@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from arbml.cli.collecting import Market
 from arbml.cli.output import Output, shortened
 from arbml.cli.session import session
 from arbml.cli.steps import known, show_decisions
@@ -29,7 +30,8 @@ def run(
     dedupe: Annotated[bool, typer.Option("--dedupe", help="Keep the first of equal rows instead of refusing them.")] = False,
     models: Annotated[str | None, typer.Option(help="Comma-separated: lstm,scorer,volatility.")] = None,
     seed: Annotated[int, typer.Option(help="Seed of the simulated market.")] = 1,
-    hours: Annotated[float, typer.Option(min=0.01, max=24 * 366, help="Length of the simulated market, hours.")] = 48.0,
+    hours: Annotated[float, typer.Option(min=0.01, max=24 * 92, help="Length of the simulated market, hours.")] = 48.0,
+    market: Annotated[Market, typer.Option(help="pair: one pair on three venues; world: several pairs and chains.")] = Market.PAIR,
     horizons: Annotated[
         str | None, typer.Option("--horizons-s", help="Forecast horizons in seconds, e.g. 60,120,300 for minute data.")
     ] = None,
@@ -47,7 +49,7 @@ def run(
     if horizons:
         os.environ["ML_LSTM__HORIZONS_S"] = horizons
     sources: list[Source] = [FileSource(path=path, column_map=column_map, sort=sort, dedupe=dedupe) for path in ticks or ()]
-    sources = sources or [SimulatorSource(seed=seed, hours=hours)]
+    sources = sources or [SimulatorSource(seed=seed, hours=hours, market=market.value)]
     if executions:
         sources.append(FileSource(path=executions, holds="executions", sort=sort, dedupe=dedupe))
     checked(sources, load_settings())  # a wrong file is found before a server is started; the flow asks again
