@@ -35,7 +35,7 @@ def add_commands(app: typer.Typer) -> None:
 def sim(
     context: typer.Context,
     seed: Annotated[int, typer.Option(help="The same seed gives the same market.")] = 1,
-    hours: Annotated[float, typer.Option(min=0.01, max=24 * 366, help="Length of the market, hours.")] = 24.0,
+    hours: Annotated[float, typer.Option(min=0.01, max=24 * 92, help="Length of the market, hours.")] = 24.0,
     market: Annotated[Market, typer.Option(help="pair: one pair on three venues; world: several pairs and chains.")] = Market.PAIR,
 ) -> None:
     """Collect from the market simulator; docs/data.md describes its two markets."""
