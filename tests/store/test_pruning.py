@@ -1,11 +1,16 @@
 """Retention: what goes, what stays, and that no chain is broken by it."""
 
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
 import pandas as pd
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import event, func, select
 
+from arbml.config import StoreConfig
 from arbml.errors import StoreError
 from arbml.market import Tick
 from arbml.store import Store, tables
@@ -94,3 +99,31 @@ def test_no_transaction_deletes_more_than_a_batch(store: Store) -> None:
     assert (gone["blocks"], gone["ticks"]) == (27, 125)
     assert max(sizes) == 11  # two blocks share a second
     assert len(sizes) > 20
+
+
+def test_collectors_go_on_while_old_rows_are_deleted(store: Store, place: tuple[StoreConfig, Path]) -> None:
+    store.chain.append_many([unit(n) for n in range(1, 61)])
+    stop, tip = threading.Event(), [60]
+
+    def collect() -> None:
+        with Store.open(*place) as other:
+            done = False
+            while not done:
+                done = stop.is_set()
+                other.chain.append(unit(tip[0] + 1))
+                tip[0] += 1
+                if tip[0] % 3 == 0:
+                    other.chain.remove_above(1, tip[0] - 2, 10**9)
+                    tip[0] -= 2
+
+    with ThreadPoolExecutor() as pool:
+        collecting = pool.submit(collect)
+        try:
+            gone = [prune(store._database, before, kept_blocks=20, batch_rows=5, batch_blocks=4) for before in (10_000, 20_000)]
+        finally:
+            stop.set()
+        collecting.result(timeout=60)
+    assert tip[0] > 60
+    assert sum(one["blocks"] for one in gone) == 39
+    assert store.chain.blocks(1)["number"].tolist() == store.chain.events(1)["block_number"].tolist() == list(range(40, tip[0] + 1))
+    assert store.ticks.read()["block_number"].tolist() == list(range(40, tip[0] + 1))

@@ -2,6 +2,7 @@
 
 import re
 import shutil
+import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -38,22 +39,24 @@ def understood(sql: str) -> str:
     return sql
 
 
-def _translate(connection: Any, cursor: Any, statement: str, parameters: Any, *_: Any) -> tuple[str, Any]:
+def translate(connection: Any, cursor: Any, statement: str, parameters: Any, *_: Any) -> tuple[str, Any]:
+    """Listen to "before_cursor_execute" of an engine, so that the stand-in understands TimescaleDB's own statements."""
     return understood(statement), parameters
 
 
 @pytest.fixture(scope="session")
-def standin_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def standin_path() -> Iterator[Path]:
     """A folder from which PostgreSQL can create the stand-in, as release 2.23.0 and as 2.9.0."""
-    folder = tmp_path_factory.mktemp("standin")
-    extensions = folder / "extension"
-    shutil.copytree(SOURCE, extensions)
-    shutil.copy(extensions / "timescaledb--2.23.0.sql", extensions / "timescaledb--2.9.0.sql")
-    for place in (*folder.parents[:3], folder, extensions):  # the server may run as another user
-        place.chmod(0o755)
-    for file in extensions.iterdir():
-        file.chmod(0o644)
-    return folder
+    with tempfile.TemporaryDirectory(prefix="arbml-standin-") as made:  # pytest's own folders are closed to the server's user
+        folder = Path(made)
+        extensions = folder / "extension"
+        shutil.copytree(SOURCE, extensions)
+        shutil.copy(extensions / "timescaledb--2.23.0.sql", extensions / "timescaledb--2.9.0.sql")
+        for place in (folder, extensions):
+            place.chmod(0o755)
+        for file in extensions.iterdir():
+            file.chmod(0o644)
+        yield folder
 
 
 @pytest.fixture
@@ -81,7 +84,7 @@ def opened(tmp_path: Path) -> Iterator[Callable[..., Store]]:
     def open_(url: str, translated: bool = True) -> Store:
         store = Store.open(StoreConfig(connection_string=SecretStr(url)), tmp_path / "home")
         if translated:
-            event.listen(store._database.engine, "before_cursor_execute", _translate, retval=True)
+            event.listen(store._database.engine, "before_cursor_execute", translate, retval=True)
         stores.append(store)
         return store
 

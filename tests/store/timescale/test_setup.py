@@ -1,16 +1,21 @@
 """`Store.setup` on PostgreSQL with a stand-in for TimescaleDB: order, idempotence, refusals, rollback. Not TimescaleDB itself."""
 
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
-from sqlalchemy import text
+from pydantic import SecretStr
+from sqlalchemy import event, text
 
+from arbml.config import StoreConfig
 from arbml.errors import ConfigError, StoreError
 from arbml.market import Tick
-from arbml.store import Store, tables
-from arbml.store.timescale import BARS, HYPERTABLES, Found, Retention, planned
+from arbml.store import Store, migrations, tables
+from arbml.store.engine import connect
+from arbml.store.timescale import BARS, HYPERTABLES, Found, Layout, Retention, planned, setup
 from arbml.store.timescale.found import COMPRESSION, REFRESH, RETENTION
 from arbml.store.timescale.plan import CHUNK_MS, COMPRESS_AFTER_MS, DAY_MS
+from tests.store.timescale.conftest import translate
 from tests.store.units import unit
 
 NOW_MS = 1_800_000_000_000
@@ -122,6 +127,24 @@ def test_what_the_user_made_himself_stays(store: Store) -> None:
     with store._database.reading() as connection:
         chunk = "SELECT integer_interval FROM timescaledb_information.dimensions WHERE hypertable_name = 'ticks'"
         assert connection.execute(text(chunk)).scalar() == 1000
+
+
+def test_an_older_schema_that_was_set_up_is_migrated(standin_database: Callable[..., str], tmp_path: Path) -> None:
+    place = StoreConfig(connection_string=SecretStr(standin_database())), tmp_path
+    database = connect(*place, lock_timeout_s=5)
+    event.listen(database.engine, "before_cursor_execute", translate, retval=True)
+    with database.writing() as connection:
+        migrations._upgrade(connection, None, "0003")
+    before = setup(database, KEEP, NOW_MS).layout.timescale
+    with database.writing() as connection:  # what later revisions may do to these tables
+        for table in HYPERTABLES:
+            connection.execute(text(f"ALTER TABLE {table.name} ADD COLUMN later BIGINT"))
+            connection.execute(text(f"CREATE INDEX ix_{table.name}_later ON {table.name} (later)"))
+    with Store.open(*place) as store:
+        assert store.layout() == Layout(store.layout().server, migrations.REVISIONS[-1], before)
+        store.ticks.append([Tick(1, "a", "A/B", 1.0, 2)])
+        assert len(store.ticks.read()) == 1
+    database.close()
 
 
 @pytest.mark.parametrize("name", ["executions", "predictions", "blocks"])

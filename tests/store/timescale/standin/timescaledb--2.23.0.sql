@@ -1,5 +1,5 @@
--- Not TimescaleDB. Signatures as in its API reference, and of its checks those that arbml could violate. Tables stay plain
--- tables. Two statements that plain PostgreSQL cannot parse arrive as calls of standin_compress and standin_aggregate.
+-- Not TimescaleDB. Signatures as in its API reference, and of its checks those that arbml could violate. A hypertable is a table
+-- partitioned by PostgreSQL itself, in a few fixed ranges; policies do nothing. Two statements that plain PostgreSQL cannot parse arrive as calls of standin_compress and standin_aggregate.
 
 CREATE SCHEMA timescaledb_information;
 CREATE TABLE standin_hypertables (
@@ -32,6 +32,27 @@ CREATE FUNCTION standin_key_columns(relation regclass) RETURNS TABLE (index_oid 
   SELECT i.indexrelid, a.attname FROM pg_index i JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = ANY (i.indkey)
   WHERE i.indrelid = relation AND i.indisunique $$;
 
+CREATE FUNCTION standin_partition(relation regclass, time_column name) RETURNS void LANGUAGE plpgsql AS $$
+DECLARE
+  this name := standin_name(relation);
+  plain name := standin_name(relation) || '_plain';
+  ends bigint[] := ARRAY[0, 2000, 10000, 1704412800000, 1704412900000, 1800000000000];
+  key_name name; key text;
+BEGIN
+  SELECT conname, pg_get_constraintdef(oid) INTO key_name, key FROM pg_constraint WHERE conrelid = relation AND contype = 'p';
+  EXECUTE format('ALTER TABLE %I RENAME CONSTRAINT %I TO %I', this, key_name, key_name || '_plain');
+  EXECUTE format('ALTER TABLE %I RENAME TO %I', this, plain);
+  EXECUTE format('CREATE TABLE %I (LIKE %I) PARTITION BY RANGE (%I)', this, plain, time_column);
+  EXECUTE format('ALTER TABLE %I ADD CONSTRAINT %I %s', this, key_name, key);
+  EXECUTE format('CREATE TABLE %I PARTITION OF %I FOR VALUES FROM (MINVALUE) TO (%s)', this || '_0', this, ends[1]);
+  FOR i IN 2 .. cardinality(ends) LOOP
+    EXECUTE format('CREATE TABLE %I PARTITION OF %I FOR VALUES FROM (%s) TO (%s)', this || '_' || i, this, ends[i - 1], ends[i]);
+  END LOOP;
+  EXECUTE format('CREATE TABLE %I PARTITION OF %I DEFAULT', this || '_rest', this);
+  EXECUTE format('INSERT INTO %I SELECT * FROM %I', this, plain);
+  EXECUTE format('DROP TABLE %I', plain);
+END $$;
+
 CREATE FUNCTION create_hypertable(
   relation regclass, time_column_name name, partitioning_column name = NULL, number_partitions integer = NULL,
   associated_schema_name name = NULL, associated_table_prefix name = NULL, chunk_time_interval anyelement = NULL::bigint,
@@ -55,7 +76,8 @@ BEGIN
   EXECUTE format('SELECT EXISTS (SELECT FROM %s)', relation) INTO filled;
   IF filled AND NOT migrate_data THEN RAISE EXCEPTION 'table "%" is not empty', relation; END IF;
   INSERT INTO standin_hypertables VALUES (standin_name(relation), current_schema(), time_column_name, chunk_time_interval::bigint);
-  RETURN QUERY SELECT 1, current_schema()::name, standin_name(relation), true;
+  PERFORM standin_partition(relation, time_column_name);
+  RETURN QUERY SELECT 1, current_schema()::name, time_column_name, true;
 END $$;
 
 CREATE FUNCTION set_integer_now_func(hypertable regclass, integer_now_func regproc, replace_if_exists boolean = FALSE)
