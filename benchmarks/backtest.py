@@ -149,7 +149,7 @@ class _Peer:
         return int(_elapse(HashMapMarketDepthBacktest(assets), len(VENUES), STEP_MS * 1_000_000))
 
 
-@njit
+@njit  # type: ignore[untyped-decorator]
 def _elapse(market: Any, venues: int, step_ns: int) -> int:
     edges = 0
     while market.elapse(step_ns) == 0:

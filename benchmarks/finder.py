@@ -79,8 +79,8 @@ def _timed(
             start = stopwatch_s()
             known = peer.tick(number, state)
             theirs.append(1e6 * (stopwatch_s() - start))
-            nets = [[one.net_profit for one in routes] for routes in (found, known)]
-            assert np.allclose(*nets, rtol=1e-6, atol=1e-6), nets
+            nets, peers = ([one.net_profit for one in routes] for routes in (found, known))
+            assert np.allclose(nets, peers, rtol=1e-6, atol=1e-6), (nets, peers)
         else:
             peer.state(number, state)
     peer.settle()
@@ -97,7 +97,7 @@ class _Peer:
     graph: Graph
     pools: list[Pool]
     base: list[Pool] = field(init=False)
-    weight: np.ndarray = field(init=False)  # type: ignore[type-arg]
+    weight: np.ndarray = field(init=False)
     best: dict[int, tuple[float, float, list[Hop]]] = field(default_factory=dict)  # by cycle: net profit, amount in, route
 
     def __post_init__(self) -> None:
@@ -128,7 +128,7 @@ class _Peer:
         chosen = heapq.nlargest(LIMIT, self.best.values(), key=lambda one: one[0])
         return [price_route(hops, amount, COSTS, pool.ts_ms, 2_000.0) for _, amount, hops in chosen]
 
-    def _price(self, cycles: np.ndarray) -> None:  # type: ignore[type-arg]
+    def _price(self, cycles: np.ndarray) -> None:
         gains = self.weight[self.graph.legs[cycles]].sum(axis=1) > 1e-12
         for cycle in cycles[~gains].tolist():
             self.best.pop(cycle, None)
