@@ -37,6 +37,7 @@ class CollectionConfig(Section):
     batch_size: int = Field(100, ge=1, description="rows in one write")
     buffer_rows: int = Field(100_000, ge=1, description="rows of live sources kept in memory while the store is gone, 60 MB")
     confirmations: int = Field(0, ge=0, description="blocks that must stand on a block of a chain before it is stored")
+    rpc: SecretStr | None = Field(None, description="URLs of nodes of a chain, comma-separated, the preferred one first")
     late_s: int = Field(60, ge=1, description="a block of a chain read so long after it was made came by a backfill, s")
     live_lag_ms: int = Field(2000, ge=0, description="training takes what came by a backfill as known so long after its block, ms")
     retention_days: int = Field(90, ge=1, description="rows older than this may be deleted, days")

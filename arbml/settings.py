@@ -22,6 +22,7 @@ SHORT_NAMES: dict[str, tuple[str, ...]] = {
     "ML_HOME": ("home",),
     "ML_DATA_COLLECTION_ENABLED": ("collection", "enabled"),
     "ML_DATA_INTERVAL": ("collection", "interval_ms"),
+    "ETH_RPC_URL": ("collection", "rpc"),
     "ML_LSTM_ENABLED": ("lstm", "enabled"),
     "ML_SCORER_ENABLED": ("scorer", "enabled"),
     "ML_VOLATILITY_ENABLED": ("volatility", "enabled"),

@@ -34,7 +34,7 @@ from arbml.evaluation import measured_coverage
 from arbml.frames import EXECUTIONS, ExecutionFrame, TickFrame, sort_by_knowing
 from arbml.registry import Registry, Version
 from flows.progress import report
-from flows.sources import FileSource, SimulatorSource, Source, checked
+from flows.sources import ExchangeSource, FileSource, SimulatorSource, Source, checked, with_ticks
 from flows.workspace import Selection, Workspace
 
 if TYPE_CHECKING:
@@ -102,7 +102,7 @@ def load(plan: Plan) -> Recording:
         selection = Selection(start_ms=_past_of(plan, workspace.config), end_ms=plan.end_ms)
         ticks = workspace.ticks(selection)
         return Recording("the stored ticks", ticks, workspace.executions(ticks))
-    collectors = checked(plan.sources, workspace.config)
+    collectors = with_ticks(checked(plan.sources, workspace.config))
     ticks = sort_by_knowing(pd.concat([df for one in collectors for df in one.ticks()], ignore_index=True))
     told = [df for one in collectors for df in one.executions()]
     executions = sort_by_knowing(pd.concat(told, ignore_index=True)) if told else EXECUTIONS.empty()
@@ -112,7 +112,9 @@ def load(plan: Plan) -> Recording:
 def _named(source: Source) -> str:
     if isinstance(source, SimulatorSource):
         return f"{source.hours:g} h of the simulated {'market' if source.market == 'pair' else 'world'}, seed {source.seed}"
-    return source.path.name if isinstance(source, FileSource) else ", ".join(source.exchanges)
+    if isinstance(source, ExchangeSource):
+        return ", ".join(source.exchanges)
+    return source.path.name if isinstance(source, FileSource) else "a chain"
 
 
 def _world(collectors: Sequence[Collector]) -> "SimulatedFate | WorldFate | None":

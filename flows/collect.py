@@ -8,12 +8,16 @@ from typing import Any
 from prefect import flow, task
 from prefect.cache_policies import NO_CACHE
 
-from arbml.collectors import Collector, CollectReport, collect
+from arbml.collectors import CollectReport, collect
+from arbml.collectors.evm.collector import EvmCollector
+from arbml.collectors.evm.strangers import refuse_strangers
 from arbml.collectors.live import LiveCollector, collect_live
 from arbml.config import RedisConfig
 from arbml.errors import NotEnoughData, TransientError
+from flows.evm import EvmSource, collect_chain
+from flows.lateness import missed
 from flows.progress import report
-from flows.sources import Source, checked
+from flows.sources import Opened, Source, checked
 from flows.workspace import Selection, Workspace
 
 
@@ -37,13 +41,13 @@ def is_transient(_task: Any, _run: Any, state: Any) -> bool:
 
 
 @task(cache_policy=NO_CACHE)
-def check_sources(sources: Sequence[Source]) -> list[Collector]:
+def check_sources(sources: Sequence[Source]) -> list[Opened]:
     """Open and check every source before the first row is stored; raises what `flows.sources.checked` does."""
     return checked(sources, Workspace().config)
 
 
 @task(cache_policy=NO_CACHE, retries=3, retry_delay_seconds=[2, 10, 60], retry_condition_fn=is_transient)
-def collect_source(collector: Collector) -> CollectReport:
+def collect_source(collector: Opened) -> CollectReport:
     """Collect one source to its end. Idempotent: a second time adds nothing of a recorded one."""
     workspace = Workspace()
     stage = f"collect {collector.name}"
@@ -53,7 +57,11 @@ def collect_source(collector: Collector) -> CollectReport:
     def progress(rows: int, total: int | None) -> None:
         report(stage, 0.99 * rows / total if total else 0.0)
 
-    if isinstance(collector, LiveCollector):
+    if isinstance(collector, EvmCollector):
+        refuse_strangers(collector.pools.values(), collector.chain_id, workspace.store.ticks)
+        with _published(workspace.config.redis) as tell:
+            done: CollectReport = collect_chain(collector, workspace.store.chain, stage, tell)
+    elif isinstance(collector, LiveCollector):
         with _published(workspace.config.redis) as tell:
             done = collect_live(collector, workspace.store, collection, progress, tell=tell)
     else:
@@ -85,6 +93,17 @@ def collect_flow(sources: Sequence[Source]) -> Collected:
     reports = tuple(collect_source(collector) for collector in collectors)
     # a live source knows only afterwards what there is to say
     return Collected(reports, tuple(note for collector in collectors for note in getattr(collector, "notes", ())))
+
+
+@flow(name="collect-chain")
+def scheduled_collection(source: EvmSource) -> Collected:
+    """Collect a chain up to its head; where to begin in an empty store is the source's affair.
+
+    The nodes are those of the setting ETH_RPC_URL: the parameters of a run are kept by the server, and URLs may hold keys.
+    """
+    if (dropped := missed()) is not None:
+        return dropped
+    return collect_flow([source.model_copy(update={"catch_up": True})])
 
 
 def selection_of(reports: Sequence[CollectReport]) -> Selection:

@@ -1,7 +1,7 @@
-"""The retraining deployments: LSTM daily, scorer weekly, volatility daily.
+"""The deployments: a chain collected every few minutes where one is named; LSTM daily, scorer weekly, volatility daily.
 
-One run a model at a time; a run that comes while the last one still works is cancelled, not queued. Schedules are paused
-while nobody serves them, and a run found more than `GRACE_S` late is dropped (`flows.retrain`), so that nothing piles up.
+One run of each at a time; a run that comes while the last one still works is cancelled, not queued. Schedules are paused
+while nobody serves them, and a run found more than `GRACE_S` late is dropped (`flows.lateness`), so that nothing piles up.
 """
 
 from collections.abc import Mapping, Sequence
@@ -16,27 +16,31 @@ from prefect.types.entrypoint import EntrypointType
 
 from arbml.errors import ConfigError
 from arbml.settings import load_settings
+from flows.collect import scheduled_collection
+from flows.evm import EvmSource
 from flows.retrain import retrain
 
 # at night, apart from each other; Sunday for the weekly one
 CRONS = {"lstm": "0 2 * * *", "volatility": "30 2 * * *", "scorer": "0 3 * * 0"}
+CHAIN_CRON = "*/5 * * * *"
 USUAL_HOURS = {"lstm": 24, "volatility": 24, "scorer": 24 * 7}
 
 
 @dataclass(frozen=True, slots=True)
 class Deployment:
-    """One scheduled retraining. `when` says it for people."""
+    """One scheduled flow. `when` says it for people."""
 
     name: str
     when: str
     runner: RunnerDeployment
 
 
-def deployments(crons: Mapping[str, str]) -> list[Deployment]:
-    """Return a deployment for each enabled model.
+def deployments(crons: Mapping[str, str], chain: EvmSource | None = None) -> list[Deployment]:
+    """Return a deployment for each enabled model, and one for a chain.
 
     Args:
-        crons: model -> cron expression (UTC) in place of its usual schedule.
+        crons: model, or "evm" -> cron expression (UTC) in place of its usual schedule.
+        chain: collected up to its head each time.
 
     Raises:
         ConfigError: for a cron expression that is none, or if no model is enabled.
@@ -47,7 +51,8 @@ def deployments(crons: Mapping[str, str]) -> list[Deployment]:
         "scorer": config.scorer.retrain_interval_days * 24 if config.scorer.enabled else None,
         "volatility": config.volatility.retrain_interval_hours if config.volatility.enabled else None,
     }
-    found = [_deployment(kind, every, crons.get(kind)) for kind, every in hours.items() if every is not None]
+    found = [_of_chain(chain, crons.get("evm"))] if chain is not None else []
+    found += [_deployment(kind, every, crons.get(kind)) for kind, every in hours.items() if every is not None]
     if not found:
         raise ConfigError("no model is enabled; set ML_LSTM_ENABLED, ML_SCORER_ENABLED or ML_VOLATILITY_ENABLED to true")
     return found
@@ -56,6 +61,22 @@ def deployments(crons: Mapping[str, str]) -> list[Deployment]:
 def serve_deployments(found: Sequence[Deployment]) -> None:
     """Run the schedules until interrupted."""
     serve(*(one.runner for one in found), pause_on_shutdown=True, print_starting_message=False)
+
+
+def _of_chain(source: EvmSource, cron: str | None) -> Deployment:
+    schedule, when = _cron("evm", cron or CHAIN_CRON)
+    kept = source.model_copy(update={"pools": source.pools.resolve()}).model_dump(mode="json", exclude={"rpc"}, exclude_none=True)
+    runner = RunnerDeployment.from_flow(
+        scheduled_collection,
+        name="evm",
+        parameters={"source": kept},
+        schedule=schedule,
+        concurrency_limit=ConcurrencyLimitConfig(limit=1, collision_strategy=ConcurrencyLimitStrategy.CANCEL_NEW),
+        tags=["arbml", "evm"],
+        description="collect the pools of a chain up to its head",
+        entrypoint_type=EntrypointType.MODULE_PATH,
+    )
+    return Deployment("collect-chain/evm", when, runner)
 
 
 def _deployment(kind: str, every_hours: int, cron: str | None) -> Deployment:
@@ -77,7 +98,10 @@ def _schedule(kind: str, every_hours: int, cron: str | None) -> tuple[Schedule, 
     if cron is None and every_hours != USUAL_HOURS[kind]:
         anchor = datetime(2024, 1, 1, 2, tzinfo=UTC)
         return Interval(timedelta(hours=every_hours), anchor_date=anchor, timezone="UTC"), f"every {every_hours} h"
-    cron = cron or CRONS[kind]
+    return _cron(kind, cron or CRONS[kind])
+
+
+def _cron(kind: str, cron: str) -> tuple[Schedule, str]:
     try:
         return Cron(cron, timezone="UTC"), cron
     except ValueError as error:

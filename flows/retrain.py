@@ -1,23 +1,18 @@
 """One model from the stored data to a decision: what the schedule runs."""
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
 
 from prefect import flow
-from prefect.runtime import flow_run
-from prefect.states import Cancelled
 
-from arbml.clock import SystemClock
 from arbml.promotion import Decision
 from flows.drift import drift_flow
 from flows.features import features_flow
+from flows.lateness import missed
 from flows.patterns import patterns_flow
 from flows.promote import promote_flow
 from flows.train import train_flow
 from flows.validate import validate_flow
 from flows.workspace import Selection
-
-GRACE_S = 600
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,12 +29,11 @@ class Retrained:
 def retrain(kind: str) -> Retrained:
     """Validate, build features, train, promote if better, and report drift of one model; with the scorer, look for patterns.
 
-    A scheduled run that begins more than `GRACE_S` seconds late (the machine slept) ends as Cancelled: the next one is due
+    A scheduled run that begins more than `flows.lateness.GRACE_S` seconds late (the machine slept) ends as Cancelled: the next one is due
     soon enough, and a pile of them would train the same model again and again.
     """
-    late = late_s(flow_run.scheduled_start_time, datetime.fromtimestamp(SystemClock().now_ms() / 1000, tz=UTC))
-    if late > GRACE_S:
-        return Cancelled(message=f"missed by {late:.0f} s, dropped; the next run is on schedule")  # type: ignore[return-value]
+    if (dropped := missed()) is not None:
+        return dropped
     selection = Selection()
     validate_flow(selection)
     features_flow(selection)
@@ -56,8 +50,3 @@ def _patterns(selection: Selection) -> str:
     found = patterns_flow(selection)
     kept = f"patterns: {len(found.active)} active, {found.new} new, {found.retired} retired"
     return f"{kept}; {found.detection}" if isinstance(found.detection, str) else kept
-
-
-def late_s(due: datetime | None, now: datetime) -> float:
-    """Return how late a scheduled run began, s; 0 for a run that was not scheduled."""
-    return (now - due).total_seconds() if due is not None else 0.0

@@ -7,8 +7,10 @@ from typing import Literal
 from pydantic import BaseModel, SecretStr
 
 from arbml.collectors import Collector, ExecutionFileCollector, FileCollector, Simulator, SimulatorConfig, load_map
+from arbml.collectors.evm.collector import EvmCollector
 from arbml.config import CollectionConfig, Config
 from arbml.errors import ConfigError
+from flows.evm import EvmSource, open_evm
 
 
 class SimulatorSource(BaseModel, frozen=True):
@@ -59,21 +61,36 @@ class ExchangeSource(BaseModel, frozen=True):
     url: SecretStr | None = None
 
 
-Source = SimulatorSource | FileSource | ExchangeSource
+Source = SimulatorSource | FileSource | ExchangeSource | EvmSource
+Opened = Collector | EvmCollector
 
 
-def checked(sources: Sequence[Source], config: Config) -> list[Collector]:
+def checked(sources: Sequence[Source], config: Config) -> list[Opened]:
     """Open and check every source, for the command before a server is started and for the flow before the first row is stored.
 
     Raises:
         ConfigError: where collection is switched off, or a column map is wrong.
         SourceError, SchemaError: for wrong input; nothing was written.
+        TransientError: if no node of a chain answers.
         StoreError: if the venues that the store knows cannot be read.
     """
     if not config.collection.enabled:
         raise ConfigError("collection is switched off; set ML_DATA_COLLECTION_ENABLED=true")
     asked = any(isinstance(source, FileSource) and source.holds == "executions" for source in sources)
-    return open_sources(sources, config.collection, _stored_venues(config) if asked else ())
+    recorded = [source for source in sources if not isinstance(source, EvmSource)]
+    chains: list[Opened] = [open_evm(source, config) for source in sources if isinstance(source, EvmSource)]
+    return chains + open_sources(recorded, config.collection, _stored_venues(config) if asked else ())
+
+
+def with_ticks(opened: Sequence[Opened]) -> list[Collector]:
+    """Return the sources whose ticks can be read without a store.
+
+    Raises:
+        ConfigError: one of them is a chain.
+    """
+    if any(isinstance(one, EvmCollector) for one in opened):
+        raise ConfigError("blocks of a chain are read from the store only; run arbml collect evm first, then this without a source")
+    return [one for one in opened if not isinstance(one, EvmCollector)]
 
 
 def _stored_venues(config: Config) -> list[str]:
@@ -85,7 +102,9 @@ def _stored_venues(config: Config) -> list[str]:
         return sorted({stream.venue for stream in store.ticks.stats().by_stream})
 
 
-def open_sources(sources: Sequence[Source], collection: CollectionConfig, venues: Sequence[str]) -> list[Collector]:
+def open_sources(
+    sources: Sequence[SimulatorSource | FileSource | ExchangeSource], collection: CollectionConfig, venues: Sequence[str]
+) -> list[Opened]:
     """Open every source and read the files whole, so that a wrong one is found before anything is stored.
 
     Args:
@@ -95,7 +114,7 @@ def open_sources(sources: Sequence[Source], collection: CollectionConfig, venues
         ConfigError, SourceError, SchemaError: for wrong input.
     """
     known = set(venues)
-    opened: list[Collector] = []
+    opened: list[Opened] = []
     for source in sorted(sources, key=lambda s: isinstance(s, FileSource) and s.holds == "executions"):
         if isinstance(source, SimulatorSource):
             simulated, names = _simulated(source, collection)

@@ -65,7 +65,7 @@ def _in_range(tick: Tick) -> bool:
     return (
         1e-15 <= tick.price <= 1e15
         and _EARLIEST_MS <= tick.ts_ms <= tick.ts_known_ms < _LATEST_MS
-        and 0 <= tick.log_index < 2**31
+        and 0 <= tick.log_index < 2**53
         and (tick.fee_bps is None or 0.0 <= tick.fee_bps < 10_000.0)
         and (base is None) is (quote is None)
         and (base is None or 1e-12 <= base <= 1e21)

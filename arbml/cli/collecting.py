@@ -106,38 +106,38 @@ def _names(option: str, texts: Sequence[str]) -> tuple[str, ...]:
 @collect.command("evm")
 def evm(
     context: typer.Context,
-    rpc: Annotated[
-        str, typer.Option(envvar="ETH_RPC_URL", help="URLs of nodes, comma-separated, preferred first; ws(s):// ones announce new blocks.")
-    ],
     pools: Annotated[Path, typer.Option(help="TOML file with the pools: [[pool]] address = \"0x...\" venue = \"uniswap_v2\".")],
+    rpc: Annotated[
+        str | None, typer.Option(help="URLs of nodes, comma-separated, preferred first; ws(s):// announce blocks; else ETH_RPC_URL.")
+    ] = None,
     from_block: Annotated[int | None, typer.Option(min=0, help="First block of an empty store; the head without it.")] = None,
     days: Annotated[float | None, typer.Option(min=0, help="The same, as that many days ago.")] = None,
     to_block: Annotated[int | None, typer.Option(min=0, help="Stop when this block is stored.")] = None,
     for_s: Annotated[float | None, typer.Option("--for", min=0, help="Stop after so many seconds; at Ctrl-C without.")] = None,
+    catch_up: Annotated[bool, typer.Option("--catch-up", help="Stop at the head.")] = False,
     confirmations: Annotated[int | None, typer.Option(min=0, help="Blocks that must stand on one before it is stored.")] = None,
     watch: Annotated[list[str] | None, typer.Option(help="Address whose reverted attempts are recorded; may be repeated.")] = None,
+    rate: Annotated[float | None, typer.Option(min=0.1, metavar="PER SECOND", help="Most requests to each node in a second.")] = None,
+    concurrency: Annotated[int | None, typer.Option(min=1, help="Most exchanges with each node at the same time; 4 without.")] = None,
 ) -> None:
     """Collect Uniswap v2 and v3 style pools of an EVM chain, block by block; goes on after the last stored block."""
     from pydantic import SecretStr
 
-    from arbml.cli.chain import collect_chain
-    from arbml.errors import ConfigError
     from flows.evm import EvmSource
 
     if from_block is not None and days is not None:
         raise ConfigError("--from-block and --days both say where to begin; give one")
-    urls = tuple(SecretStr(url.strip()) for url in rpc.split(",") if url.strip())
-    collect_chain(
-        context.obj,
-        EvmSource(
-            rpc=urls, pools=pools, from_block=from_block, days=days, to_block=to_block, for_s=for_s, confirmations=confirmations,
-            watch=tuple(watch or ()),
-        ),
+    urls = tuple(SecretStr(url.strip()) for url in (rpc or "").split(",") if url.strip())
+    source = EvmSource(
+        rpc=urls, pools=pools, from_block=from_block, days=days, to_block=to_block, for_s=for_s, catch_up=catch_up,
+        confirmations=confirmations, watch=tuple(watch or ()), rate=rate, concurrency=concurrency,
     )  # fmt: skip
+    _collect(context.obj, [source])
 
 
 def _collect(out: Output, sources: "Sequence[Source]") -> None:
     from arbml.clock import iso
+    from arbml.collectors.evm.collector import ChainReport
     from arbml.settings import load_settings
     from flows.sources import checked
 
@@ -156,6 +156,8 @@ def _collect(out: Output, sources: "Sequence[Source]") -> None:
     for report in reports:
         if report.conflicting:
             out.line(f"{report.conflicting} ticks of {report.source} differ from what the store already knew; the stored ones stay")
+        if isinstance(report, ChainReport):
+            out.line(f"{report.source}: {report.blocks} blocks, {report.orphaned} orphaned, last block {report.tip}")
     for note in collected.notes:
         out.line(f"note: {note}")
     out.line("next: arbml validate")

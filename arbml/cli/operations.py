@@ -1,6 +1,7 @@
 """`arbml schedule`, `retrain`, `status` and `doctor`."""
 
-from typing import Annotated
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -8,6 +9,9 @@ from arbml.cli.output import Output, shortened
 from arbml.cli.session import session
 from arbml.cli.steps import KINDS, Model, known, show_decisions
 from arbml.errors import ArbmlError, ConfigError
+
+if TYPE_CHECKING:
+    from flows.evm import EvmSource
 
 
 def add_commands(app: typer.Typer) -> None:
@@ -19,19 +23,37 @@ def add_commands(app: typer.Typer) -> None:
 def schedule(
     context: typer.Context,
     cron: Annotated[
-        list[str] | None, typer.Option(help="Another schedule for a model, e.g. --cron 'lstm=0 */6 * * *'; UTC; may be given again.")
+        list[str] | None, typer.Option(help="Another schedule, e.g. --cron 'lstm=0 */6 * * *' or 'evm=* * * * *'; UTC; may be given again.")
     ] = None,
+    pools: Annotated[
+        Path | None, typer.Option(help="Pool file: collect its chain up to the head, too, every five minutes; nodes in ETH_RPC_URL.")
+    ] = None,
+    days: Annotated[float, typer.Option(min=0, help="So many days back begins the collection of a chain in an empty store.")] = 1.0,
 ) -> None:
-    """Serve the retraining deployments (LSTM daily, scorer weekly, volatility daily) until Ctrl-C."""
+    """Serve the retraining deployments (LSTM daily, scorer weekly, volatility daily), and a chain's collection, until Ctrl-C."""
     out: Output = context.obj
     crons = dict(_cron(text) for text in cron or ())
+    chain = _chain(pools, days)
     with session(out, "deployments", long_lived=True):
         from flows.deployments import deployments, serve_deployments
 
-        found = deployments(crons)
+        found = deployments(crons, chain)
         out.table("deployments (UTC)", ("deployment", "schedule"), [(d.name, d.when) for d in found])
-        out.line("running; Ctrl-C stops it. Missed runs are dropped; one run a model at a time.")
+        out.line("running; Ctrl-C stops it. Missed runs are dropped; one run of each at a time.")
         serve_deployments(found)
+
+
+def _chain(pools: Path | None, days: float) -> "EvmSource | None":
+    """Return the chain to collect; a wrong file or node is found before a server is started."""
+    if pools is None:
+        return None
+    from arbml.settings import load_settings
+    from flows.evm import EvmSource
+    from flows.sources import checked
+
+    source = EvmSource(pools=pools, days=days, catch_up=True)
+    checked([source], load_settings())
+    return source
 
 
 def retrain(context: typer.Context, model: Model) -> None:
@@ -103,7 +125,7 @@ def doctor(context: typer.Context) -> None:
 
 def _cron(text: str) -> tuple[str, str]:
     kind, equals, cron = text.partition("=")
-    if not equals or kind not in KINDS or len(cron.split()) != 5:
-        raise ConfigError(f"--cron {text!r}: write MODEL=CRON with a model of {', '.join(KINDS)} and five cron fields, "
+    if not equals or kind not in (*KINDS, "evm") or len(cron.split()) != 5:
+        raise ConfigError(f"--cron {text!r}: write NAME=CRON with a name of {', '.join(KINDS)}, evm and five cron fields, "
                           "e.g. 'lstm=0 2 * * *'")
     return kind, cron

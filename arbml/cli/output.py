@@ -8,6 +8,8 @@ from typing import Any
 
 from arbml.clock import stopwatch_s
 
+_EVERY_S = 10.0  # a line of a stage that has more to say
+
 
 class Output:
     """Where commands write.
@@ -82,15 +84,19 @@ class Output:
 
 
 class _Lines:
-    """One plain line when a stage begins and one when it ends."""
+    """One plain line when a stage begins and one when it ends; of work that has more to say, a line now and then."""
 
     def __init__(self) -> None:
         self._began: dict[str, float] = {}
+        self._told_s = 0.0
 
-    def report(self, stage: str, fraction: float) -> None:
+    def report(self, stage: str, fraction: float, detail: str = "") -> None:
         if stage not in self._began:
             self._began[stage] = stopwatch_s()
             print(f"  {stage} ...", file=sys.stderr, flush=True)
+        if detail and stopwatch_s() - self._told_s >= _EVERY_S:
+            self._told_s = stopwatch_s()
+            print(f"  {stage}: {detail}", file=sys.stderr, flush=True)
         if fraction >= 1:
             seconds = stopwatch_s() - self._began.pop(stage)
             print(f"  {stage}: done in {seconds:.1f} s", file=sys.stderr, flush=True)
@@ -114,10 +120,10 @@ class _Bars:
     def __exit__(self, *_: object) -> None:
         self._progress.stop()
 
-    def report(self, stage: str, fraction: float) -> None:
+    def report(self, stage: str, fraction: float, detail: str = "") -> None:
         if stage not in self._tasks:
             self._tasks[stage] = self._progress.add_task(stage, total=1.0)
-        self._progress.update(self._tasks[stage], completed=fraction)
+        self._progress.update(self._tasks[stage], completed=fraction, description=f"{stage}: {detail}" if detail else stage)
 
 
 def shortened(text: str, limit: int = 200) -> str:

@@ -85,7 +85,7 @@ class TickRequest(Request):
     reserve_base: Reserve | None = None
     reserve_quote: Reserve | None = None
     block_number: Block | None = None
-    log_index: Annotated[int, Field(ge=0, lt=2**31)] = 0
+    log_index: Annotated[int, Field(ge=0, lt=2**53)] = 0
 
 
 class ObserveRequest(Request):

@@ -37,7 +37,7 @@ def test_version_and_help(tmp_path: Path) -> None:
         (["train", "forest"], {}, "no model is called 'forest'; there are lstm, scorer, volatility"),
         (["run", "--hours", "x"], {}, "--hours"),
         (["run", "--models", "lstm,tarot"], {}, "no model is called 'tarot'"),
-        (["schedule", "--cron", "lstm"], {}, "write MODEL=CRON"),
+        (["schedule", "--cron", "lstm"], {}, "write NAME=CRON"),
         (["train", "lstm"], {"ML_TYPO": "1"}, "ML_TYPO: no such setting"),
         (["train", "lstm"], {"ML_DATA_INTERVAL": "3"}, "ML_DATA_INTERVAL: input should be greater"),
         (["run", "--horizons-s", "60,10"], {}, "horizons must be positive whole seconds in increasing order"),

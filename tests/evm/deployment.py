@@ -80,7 +80,7 @@ _V2_DEPTH_USD, _V3_DEPTH_USD = 1_000_000, 400_000
 
 def deploy_world(chain: Chain) -> Deployment:
     """Deploy everything; about a second."""
-    w3 = Web3(HTTPProvider(chain.url))
+    w3 = Web3(HTTPProvider(chain.url, cache_allowed_requests=True, cacheable_requests={"eth_chainId"}))  # else asked twice a call
     actors = dict(zip(ACTORS, map(Web3.to_checksum_address, chain.ask("eth_accounts")), strict=False))
     me = actors["deployer"]
 

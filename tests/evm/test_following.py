@@ -1,5 +1,6 @@
 """The store against the canonical chain after everything that may happen on one: row for row, price for price."""
 
+import itertools
 import os
 import random
 from fractions import Fraction
@@ -19,12 +20,12 @@ pytestmark = needs_chain
 BLOCKS = int(os.environ.get("ARBML_EVM_BLOCKS", "150"))
 
 
-def drain(follower: Follower) -> int:
-    """Poll until there is nothing left; return how many reorganisations were met."""
-    met = 0
+def drain(follower: Follower) -> list[int]:
+    """Poll until there is nothing left; return how many blocks each reorganisation that was met took out."""
+    met = []
     while True:
         polled = follower.poll()
-        met += len(polled.reorgs)
+        met += [reorg.blocks for reorg in polled.reorgs]
         if not polled.units and not polled.reorgs:
             return met
 
@@ -33,20 +34,39 @@ def drain(follower: Follower) -> int:
 def test_the_store_equals_the_canonical_chain(world: World, tmp_path: Path) -> None:
     rng = random.Random(7)
     traffic = Traffic(world, rng)
-    first, reorgs = world.tip, 0
+    first, reorgs = world.tip, list[int]()
     with Store.open(StoreConfig(), tmp_path / "home") as store:
         follower = Follower(reader(world, tmp_path), store.chain, SystemClock())
         drain(follower)
-        while world.tip < first + BLOCKS:
-            traffic.step()
-            if rng.random() < 0.5:  # now and then it falls behind
-                reorgs += drain(follower)
+        for depth in itertools.cycle(range(1, 6)):
+            until = world.tip + max(6, BLOCKS // 15)
+            while world.tip < until:
+                traffic.step()
+                if rng.random() < 0.5:  # now and then it falls behind
+                    reorgs += drain(follower)
+            reorgs += _turned(traffic, follower, depth)
+            if depth == 5 and world.tip >= first + BLOCKS:
+                break
         traffic.settle()
         reorgs += drain(follower)
         assert_same_chain(world, store, first)
-        assert reorgs > 0
+        assert set(reorgs) == {1, 2, 3, 4, 5}
         _assert_executions(traffic, store, first)
+        events, done = store.chain.events(CHAIN_ID), store.executions.read()["result"].value_counts().to_dict()
+        kinds = events["kind"].value_counts().to_dict()
+        depths = {n: reorgs.count(n) for n in sorted(set(reorgs))}
+        print(f"{world.tip - first} blocks, {len(events)} events {kinds}, executions {done}, reorganisations by blocks {depths}")
         _assert_prices(world, store, rng)
+
+
+def _turned(traffic: Traffic, follower: Follower, depth: int) -> list[int]:
+    """Let the chain turn away from exactly so many stored blocks; empty ones may come out the same again."""
+    for _ in range(depth):
+        traffic.swap()
+        traffic.mined()
+    met = drain(follower)
+    traffic.world.reorg(depth)
+    return met + drain(follower)
 
 
 def _assert_executions(traffic: Traffic, store: Store, first: int) -> None:

@@ -1,12 +1,15 @@
 """A scheduled run that begins late is dropped; one asked for by hand never is."""
 
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
+from pydantic import SecretStr
 
 from arbml.errors import ConfigError
 from flows.deployments import CRONS, deployments
-from flows.retrain import GRACE_S, late_s
+from flows.evm import EvmSource
+from flows.lateness import GRACE_S, late_s
 
 
 def test_lateness_is_measured_from_the_due_time() -> None:
@@ -34,3 +37,13 @@ def test_one_run_a_model_and_the_rest_cancelled() -> None:
 def test_a_cron_that_is_none_is_refused() -> None:
     with pytest.raises(ConfigError, match="is not valid"):
         deployments({"lstm": "61 2 * * *"})
+
+
+def test_a_chain_is_collected_up_to_its_head_and_its_nodes_are_kept_nowhere(tmp_path: Path) -> None:
+    source = EvmSource(rpc=(SecretStr("https://node/KEY"),), pools=tmp_path / "pools.toml", days=2, catch_up=True)
+    found = {d.name: d for d in deployments({"evm": "* * * * *"}, source)}
+    assert (found["collect-chain/evm"].when, len(found)) == ("* * * * *", 4)
+    assert "retrain/lstm" in found
+    kept = found["collect-chain/evm"].runner.parameters
+    assert kept == {"source": {"kind": "evm", "pools": str(tmp_path / "pools.toml"), "days": 2.0, "catch_up": True, "watch": []}}
+    assert deployments({}, source)[0].when == "*/5 * * * *"

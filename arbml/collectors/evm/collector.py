@@ -10,18 +10,21 @@ from arbml.collectors.collecting import CollectReport
 from arbml.collectors.evm.backfill import Backfill, Progress, block_at
 from arbml.collectors.evm.block import BlockReader
 from arbml.collectors.evm.errors import UnknownBlock
-from arbml.collectors.evm.head import MAX_REORG, Follower, Polled, source_name
+from arbml.collectors.evm.head import MAX_REORG, Follower, Polled, Reorg, source_name
 from arbml.collectors.evm.header import Moved
 from arbml.collectors.evm.pools import EvmPool
 from arbml.collectors.evm.reorg import ChainStore
 from arbml.collectors.evm.unit import BlockUnit
 from arbml.errors import ConfigError, StoreUnavailable, TransientError
+from arbml.frames import frame_to_ticks
+from arbml.market import Tick
 
 _log = logging.getLogger(__name__)
 
 # blocks so near the head come one by one: there the chain may still turn
 SETTLED = 32
 _DAY_MS = 86_400_000
+_LIVE_MS = 20 * 60_000  # what a service reads when it starts; older blocks are told to nobody
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.2, 5.0  # nodes rest longer by themselves; a database that is back should be met soon
 
 
@@ -32,7 +35,8 @@ class Plan:
     Attributes:
         from_block, days: where an empty store begins: a block, or that many days ago; at the head without either. A store
             that has blocks goes on after its last one.
-        to_block: the last block wanted. for_s: how long to run. Without either it follows the chain until it is stopped.
+        to_block: the last block wanted. for_s: how long to run. catch_up: end at the head. Without any of them it follows the
+            chain until it is stopped.
         confirmations: how many blocks must stand on one before it is stored.
         max_reorg: how many stored blocks the chain may turn away from.
         poll_s: pause before the node is asked again, where nothing announces a block earlier.
@@ -43,6 +47,7 @@ class Plan:
     days: float | None = None
     to_block: int | None = None
     for_s: float | None = None
+    catch_up: bool = False
     confirmations: int = 0
     max_reorg: int = MAX_REORG
     poll_s: float = 1.0
@@ -89,6 +94,7 @@ class EvmCollector:
         clock: the time. stopwatch: seconds that only differ.
         wait: sleeps for at most that many seconds, less where a new block is announced; True to stop collecting.
         rng: spreads the pauses after failures.
+        stop: makes `wait` say stop, also from a signal handler.
     """
 
     total = None
@@ -101,9 +107,11 @@ class EvmCollector:
         stopwatch: Callable[[], float],
         wait: Callable[[float], bool],
         rng: random.Random,
+        stop: Callable[[], object] = lambda: None,
     ) -> None:
         self._reader, self._plan, self._clock, self._stopwatch = reader, plan, clock, stopwatch
-        self._wait, self._rng = wait, rng
+        self._wait, self._rng, self.stop = wait, rng, stop
+        self._tell: Callable[[Tick], object] | None = None
         self._behind = True
         self._backfill = Backfill(reader, stopwatch)
         self._tally = _Tally(set())
@@ -114,17 +122,28 @@ class EvmCollector:
         return source_name(self._reader.chain_id)
 
     @property
+    def chain_id(self) -> int:
+        """Of the chain that it collects."""
+        return self._reader.chain_id
+
+    @property
     def pools(self) -> Mapping[str, EvmPool]:
         """What it collects, by address."""
         return self._reader.watching.pools
 
-    def collect_into(self, chain: ChainStore, progress: Callable[[Progress | Polled], None] | None = None) -> ChainReport:
+    def collect_into(
+        self,
+        chain: ChainStore,
+        progress: Callable[[Progress | Polled], None] | None = None,
+        tell: Callable[[Tick], object] | None = None,
+    ) -> ChainReport:
         """Store block after block until the plan is done or `wait` says stop; each range or block in one transaction.
 
         A collection that was stopped or killed at any moment goes on after the last block it stored.
 
         Args:
             progress: called after every range of a backfill and every poll at the head.
+            tell: called with each tick of the last 20 minutes after it was stored.
 
         Raises:
             TransientError, StoreUnavailable: node or store failed for longer than `patience_s`.
@@ -132,18 +151,19 @@ class EvmCollector:
             SourceError: the node refuses. ConfigError: the plan does not fit what is stored.
         """
         started = self._stopwatch()
-        tell = progress or (lambda _: None)
+        self._tell = tell
+        show = progress or (lambda _: None)
         follower: Follower | None = None
         failing_since: float | None = None
         pause = _FIRST_PAUSE_S
         while not self._over(follower, started):
             try:
-                follower = follower or Follower(self._reader, chain, self._clock, self._plan.confirmations, self._plan.max_reorg)
-                left = self._advance(follower, tell, started)
+                follower = follower or self._follower(chain)
+                left = self._advance(follower, show, started)
                 if failing_since is not None:
                     _log.warning("%s: goes on after %.1f s", self.name, self._stopwatch() - failing_since)
                 failing_since, pause = None, _FIRST_PAUSE_S
-                if left == 0 and not self._over(follower, started) and self._wait(self._left_s(started, self._plan.poll_s)):
+                if left == 0 and (self._plan.catch_up or self._rest(follower, started)):
                     break
             except (TransientError, StoreUnavailable) as error:
                 follower, self._behind = None, True  # what it remembers may not be what was stored
@@ -157,7 +177,26 @@ class EvmCollector:
                 pause = min(2 * pause, _LONGEST_PAUSE_S)
         return self._report(self._stopwatch() - started)
 
-    def _advance(self, follower: Follower, tell: Callable[[Progress | Polled], None], started: float) -> int:
+    def _follower(self, chain: ChainStore) -> Follower:
+        plan = self._plan
+        return Follower(self._reader, chain, self._clock, plan.confirmations, plan.max_reorg, self._stored, self._turned)
+
+    def _stored(self, units: Sequence[BlockUnit]) -> None:
+        self._tally.take(units)
+        for unit in units if self._tell else ():
+            if self._clock.now_ms() - unit.ts_ms <= _LIVE_MS:
+                for tick in frame_to_ticks(unit.ticks):
+                    self._tell(tick)  # type: ignore[misc]  # looked at above
+
+    def _turned(self, reorg: Reorg) -> None:
+        self._tally.orphaned += reorg.blocks
+        _log.info("%s: the chain turned away from %d blocks above %d", self.name, reorg.blocks, reorg.ancestor)
+
+    def _rest(self, follower: Follower, started: float) -> bool:
+        """Sleep until the next poll; return whether to end."""
+        return not self._over(follower, started) and self._wait(self._left_s(started, self._plan.poll_s))
+
+    def _advance(self, follower: Follower, show: Callable[[Progress | Polled], None], started: float) -> int:
         """Go on by a backfill where much is missing, then by a poll; return how many blocks are left to the head."""
         first: int | None = None
         if self._behind or follower.tip is None:  # who is at the head need not ask how far it is
@@ -166,8 +205,7 @@ class EvmCollector:
         if first is not None and last - SETTLED >= first:
 
             def took(units: Sequence[BlockUnit], done: Progress) -> bool:
-                self._tally.take(units)
-                tell(done)
+                show(done)
                 return not self._over(follower, started) and not self._wait(0.0)
 
             try:
@@ -176,11 +214,7 @@ class EvmCollector:
             except (Moved, UnknownBlock) as error:
                 _log.info("%s: %s", self.name, error)  # block by block it is found out what is the matter
         polled = follower.poll(first=first, last=self._plan.to_block)
-        self._tally.take(polled.units)
-        self._tally.orphaned += sum(reorg.blocks for reorg in polled.reorgs)
-        for reorg in polled.reorgs:
-            _log.info("%s: the chain turned away from %d blocks above %d", self.name, reorg.blocks, reorg.ancestor)
-        tell(polled)
+        show(polled)
         self._behind = polled.left > 0
         return polled.left
 
