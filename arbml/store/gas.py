@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any, TypeAlias
 
 import pandas as pd
-from sqlalchemy import Connection, Select, delete, select
+from sqlalchemy import Connection, Select, select
 
 from arbml.frames import Column, Schema, sort_by_knowing
 from arbml.store import tables
@@ -79,13 +79,6 @@ class GasPrices:
                 believed = orphaned_within(select(*gone.columns), gone.c, as_of_ms, start_ms, end_ms)
                 columns = joined(columns, self._database.read_columns(connection, _of_chains(believed, gone.c, chain_ids)))
         return sort_by_knowing(GAS_PRICES.check(pd.DataFrame(columns).sort_values("chain_id"), "stored gas prices"))
-
-    def delete_before(self, ts_ms: int) -> int:
-        """Delete the gas prices that happened before `ts_ms` (UTC ms) and return how many they were."""
-        gone = orphaned["gas_prices"]
-        with self._database.writing() as connection:
-            connection.execute(delete(gone).where(gone.c.ts_ms < ts_ms))
-            return connection.execute(delete(tables.gas_prices).where(tables.gas_prices.c.ts_ms < ts_ms)).rowcount
 
 
 def checked_gas(gas_: GasFrame) -> GasFrame:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from sqlalchemy import Connection, Table, delete, func, select
+from sqlalchemy import Connection, Table, func, select
 
 from arbml.frames import TICKS, TickFrame, ticks_to_frame
 from arbml.market import Tick
@@ -180,14 +180,6 @@ class Ticks:
             newest_ms=max((stream.end_ms for stream in found), default=None),
             by_stream=found,
         )
-
-    def delete_before(self, ts_ms: int) -> int:
-        """Delete the ticks that happened before `ts_ms` (UTC ms) and return how many they were."""
-        with self._database.writing() as connection:
-            streams = list(_names(connection, tables.streams))
-            gone, c = orphaned["ticks"], tables.ticks.c  # naming the streams lets the primary key find the rows
-            connection.execute(delete(gone).where(gone.c.ts_ms < ts_ms))
-            return connection.execute(delete(tables.ticks).where(c.stream_id.in_(streams), c.ts_ms < ts_ms)).rowcount
 
 
 def checked_ticks(ticks_: TickFrame) -> TickFrame:

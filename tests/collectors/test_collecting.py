@@ -82,7 +82,7 @@ def test_everything_arrives_once_however_often_it_is_collected(store: Store) -> 
 
 def test_what_was_deleted_comes_back(store: Store) -> None:
     collect(Simulator(SIM), store, CollectionConfig())
-    gone = store.ticks.delete_before(START_MS + 100_000)
+    gone = store.prune(START_MS + 100_000)["ticks"]
     assert collect(Simulator(SIM), store, CollectionConfig()).new == gone > 0
 
 

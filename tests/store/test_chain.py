@@ -175,14 +175,6 @@ def test_an_error_keeps_nothing(store: Store) -> None:
     assert_same(everything(store, as_of_ms=9_000), everything(store))
 
 
-def test_old_rows_of_orphaned_blocks_are_deleted_with_the_others(store: Store) -> None:
-    store.chain.append_many([unit(1), unit(2), unit(4, parent="0xa3")])
-    store.chain.remove_above(1, 1, 9_000)
-    assert store.ticks.read(as_of_ms=8_000)["block_number"].tolist() == [1, 2, 4]
-    assert store.ticks.delete_before(2_000) == store.gas.delete_before(2_000) == 1
-    assert store.ticks.read(as_of_ms=8_000)["block_number"].tolist() == store.gas.read(as_of_ms=8_000)["block_number"].tolist() == [4]
-
-
 def test_empty_blocks_and_chains_without_a_base_fee(store: Store) -> None:
     bare = replace(unit(1), base_fee_wei=None, priority_fee_percentiles=(), events=[], states=[])
     bare = replace(bare, ticks=bare.ticks.iloc[:0], gas=bare.gas.iloc[:0], executions=bare.executions.iloc[:0])

@@ -32,7 +32,7 @@ def test_reads_by_chain_time_and_as_of_and_deletes(store: Store) -> None:
     assert prices(start_ms=1_500) == [3.0, 2.0]
     assert prices(as_of_ms=7_999) == [1.0, 3.0]
     assert prices(chain_ids=[]) == []
-    assert store.gas.delete_before(2_000) == 2
+    assert store.prune(2_000)["gas_prices"] == 2
     assert prices() == [2.0]
 
 

@@ -43,7 +43,7 @@ def key(tick: Tick) -> tuple[str, str, int, int]:
 
 
 def empty(store: Store) -> None:
-    store.ticks.delete_before(2**63 - 1)
+    store.prune(2**63 - 1)
 
 
 @ON_A_SHARED_STORE
@@ -163,13 +163,13 @@ def test_many_rows_go_through_more_than_one_chunk(store: Store, monkeypatch: pyt
 
 
 def test_stats_and_deletion(store: Store) -> None:
-    assert (store.ticks.stats().rows, store.ticks.stats().newest_ms, store.ticks.delete_before(10)) == (0, None, 0)
+    assert (store.ticks.stats().rows, store.ticks.stats().newest_ms, store.prune(10)["ticks"]) == (0, None, 0)
     store.ticks.append([tick(1_000), tick(3_000, known_ms=9_000), tick(2_000, venue="b")])
     stats = store.ticks.stats()
     assert (stats.rows, stats.streams, stats.oldest_ms, stats.newest_ms) == (3, 2, 1_000, 3_000)
     first = stats.by_stream[0]
     assert (first.venue, first.pair, first.rows, first.start_ms, first.end_ms, first.known_ms) == ("a", "WETH/USDC", 2, 1_000, 3_000, 9_000)
-    assert store.ticks.delete_before(3_000) == 2
+    assert store.prune(3_000)["ticks"] == 2
     assert store.ticks.read()["ts_ms"].tolist() == [3_000]
     assert store.ticks.append([tick(1_000, 7.0)]) == Appended(new=1)
 
