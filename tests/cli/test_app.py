@@ -26,7 +26,7 @@ def test_version_and_help(tmp_path: Path) -> None:
     shown = arbml("--help", cwd=tmp_path)
     assert shown.returncode == 0
     for command in ("run", "collect", "validate", "features", "train", "evaluate", "promote", "rollback", "drift", "patterns", "build",
-                    "serve", "schedule", "retrain", "status", "doctor", "backtest", "patterns"):
+                    "serve", "schedule", "retrain", "status", "doctor", "backtest", "patterns", "export", "prune", "store"):
         assert f"  {command} " in shown.stdout
 
 
