@@ -9,7 +9,7 @@ from typing import Any
 
 from arbml.clock import Clock
 from arbml.collectors.evm.arbitrage import Pricing, executions
-from arbml.collectors.evm.errors import Pruned
+from arbml.collectors.evm.errors import Pruned, UnknownBlock
 from arbml.collectors.evm.evidence import Evidence, Gathering, held_together
 from arbml.collectors.evm.gas import block_gas, gas_columns
 from arbml.collectors.evm.header import Header, Moved, header
@@ -125,19 +125,14 @@ class BlockReader:
 
     def _asked(self, head: Header, pools: Collection[str], states: States) -> States:
         """Return states with those of some pools as the contracts say them; without these where the node does not know."""
+        now = self._remembered(head) or {}
         kept = {pool: state for pool, state in states.items() if pool not in pools}
-        try:
-            now = self.states(head.hash)
-        except Pruned:
-            return kept
         return kept | {pool: now[pool] for pool in pools if pool in now}
 
     def _confirmed(self, head: Header, states: States) -> States:
         """Hold the states that the events of a range lead to against what the contracts say, where the node still knows it."""
-        try:
-            now = self.states(head.hash) if self._remembers else states
-        except Pruned:
-            self._remembers = False
+        now = self._remembered(head)
+        if now is None:
             return states
         wrong = next((pool for pool, state in states.items() if now.get(pool) != state), None)
         if wrong is not None:
@@ -146,6 +141,23 @@ class BlockReader:
                 f"chain changed (is {_plain(now.get(wrong))}, expected {_plain(states[wrong])}); asked again, block by block"
             )
         return now
+
+    def _remembered(self, head: Header) -> States | None:
+        """Return the states after an old block; None where the node does not keep them, in whatever words it says so.
+
+        Raises:
+            UnknownBlock: the block was orphaned.
+        """
+        if not self._remembers:
+            return None
+        try:
+            return self.states(head.hash)
+        except (Pruned, UnknownBlock) as error:
+            (there,) = self.headers([head.number])
+            if isinstance(error, UnknownBlock) and (there is None or there.hash != head.hash):
+                raise
+            self._remembers = False
+            return None
 
     def _calling(self) -> Multicall:
         if self._multicall is None:
