@@ -50,9 +50,9 @@ class Server:
         finally:
             client.close()
 
-    def stop(self, forget: bool = False) -> None:
+    def stop(self, forget: bool = False, kill: bool = False) -> None:
         if self._process is not None:
-            self._process.terminate()
+            (self._process.kill if kill else self._process.terminate)()
             self._process.wait(20)
             self._process = None
         if forget:
