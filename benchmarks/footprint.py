@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from scipy import stats
 
 MIB = 2**20
-GROUPS = 16
+GROUPS = 24
 _ROLLUP = Path("/proc/self/smaps_rollup")
 _KEPT = {"Rss": "resident", "Anonymous": "anonymous"}
 
@@ -75,12 +75,28 @@ class Slope:
         return "flat" if self.high < most else "grows" if self.low > most else "undecided"
 
 
-def slope(seconds: NDArray[np.float64], values: NDArray[np.float64], groups: int = GROUPS) -> Slope:
-    """Fit a line through the means of `groups` spans of time: neighbouring samples are no independent witnesses, spans nearly are."""
-    minutes, means = ([float(part.mean()) for part in np.array_split(series, groups)] for series in (seconds / 60, values))
-    line = stats.linregress(minutes, means)
-    half = float(stats.t.ppf(0.975, groups - 2) * line.stderr)
-    return Slope(float(line.slope), float(line.slope) - half, float(line.slope) + half)
+def slope(
+    seconds: NDArray[np.float64], values: NDArray[np.float64], *causes: NDArray[np.float64], groups: int = GROUPS
+) -> Slope:
+    """Fit a line through the means of `groups` spans of time: neighbouring samples are no independent witnesses, spans nearly are.
+
+    Args:
+        causes: what moves the values besides time, such as the rows that wait; its part is taken out.
+
+    >>> minute, queue = np.arange(96.0) / 60, np.arange(96.0) % 7
+    >>> fitted = slope(60 * minute, 5 * minute + 3 * queue, queue)
+    >>> round(fitted.per_minute, 6), fitted.high - fitted.low < 1e-6
+    (5.0, True)
+    """
+    columns = [np.array([part.mean() for part in np.array_split(series, groups)]) for series in (values, seconds / 60, *causes)]
+    y, *x = columns
+    moved = [column for column in x[1:] if np.ptp(column) > 0]
+    design = np.column_stack([np.ones(groups), x[0], *moved])
+    found, *_ = np.linalg.lstsq(design, y, rcond=None)
+    free = groups - design.shape[1]
+    variance = float(((y - design @ found) ** 2).sum()) / free * np.linalg.pinv(design.T @ design)[1, 1]
+    half = float(stats.t.ppf(0.975, free) * np.sqrt(variance))
+    return Slope(float(found[1]), float(found[1]) - half, float(found[1]) + half)
 
 
 class Footprint:

@@ -6,6 +6,7 @@
 
 import argparse
 import contextlib
+import functools
 import sys
 import tempfile
 import threading
@@ -22,6 +23,7 @@ from arbml.store import Store
 from benchmarks.footprint import MIB, Footprint, slope
 
 BYTES_PER_EVENT = 1.0   # growth below this is none
+MEMORY = ("resident", "anonymous", "malloc", "blocks")
 WARM_UP = 0.2           # part of the time in which libraries, caches and arenas get their size
 
 
@@ -39,9 +41,9 @@ def main(arguments: Sequence[str]) -> int:
         folder = Path(name)
         with _store(asked.store, folder) as store:
             load: Callable[[Store, int, float, dict[str, float]], None] = _calls if asked.collector == "data" else _exchange
-            seen = {"events": 0.0, "waiting": 0.0}
+            seen = {"events": 0.0, "waiting": 0.0, "most": 0.0}
             files = {"database": lambda: _size(folder / "arbml.db"), "wal": lambda: _size(folder / "arbml.db-wal")}
-            with Footprint(seconds, {**{k: lambda k=k: seen[k] for k in seen}, **files}) as footprint:
+            with Footprint(seconds, {**{k: functools.partial(seen.__getitem__, k) for k in seen}, **files}) as footprint:
                 grown = _traced(seconds * WARM_UP) if asked.trace else None
                 load(store, asked.rate, seconds, seen)
                 if grown is not None:
@@ -51,10 +53,13 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def _told(footprint: Footprint, seconds: float, rate: int) -> int:
+    """Say what each figure did; of memory, what rows that wait now, and the most that ever did, do not explain."""
     after_s = seconds * WARM_UP
+    causes = [footprint.series(name, after_s)[1] for name in ("waiting", "most")]
+    lines = {}
     for name in footprint.names:
         times, values = footprint.series(name, after_s)
-        line = slope(times, values)
+        lines[name] = line = slope(times, values, *(causes if name in MEMORY else ()))
         print(f"{name:10} {values[0]:12.2f} -> {values[-1]:12.2f}  {line.per_minute:+10.3f}/min  [{line.low:+.3f}, {line.high:+.3f}]")
     times, values = footprint.series("anonymous")
     each = max(1, len(values) // 20)
@@ -63,7 +68,7 @@ def _told(footprint: Footprint, seconds: float, rate: int) -> int:
     times, events = footprint.series("events", after_s)
     measured = (events[-1] - events[0]) / (times[-1] - times[0])
     most = BYTES_PER_EVENT * measured * 60 / MIB
-    verdict = slope(*footprint.series("anonymous", after_s)).verdict(most)
+    verdict = lines["anonymous"].verdict(most)
     print(f"{measured:.0f} events/s; memory: {verdict} (limit: {BYTES_PER_EVENT:g} byte an event, {most:.3f} MiB/min)")
     return 2 if measured < 0.9 * rate else int(verdict != "flat")
 
@@ -96,7 +101,8 @@ def _calls(store: Store, rate: int, seconds: float, seen: dict[str, float]) -> N
                     venues[count % len(venues)], "WETH/USDC", 2000.0 + count % 977 / 7, volume=float(count % 13), liquidity=1e6 + count
                 )
                 count += 1
-            seen["events"], seen["waiting"] = count, collector.get_stats().waiting
+            seen["events"] = count
+            _waits(seen, collector.get_stats().waiting)
             time.sleep(0.005)
 
 
@@ -116,7 +122,7 @@ def _exchange(store: Store, rate: int, seconds: float, seen: dict[str, float]) -
         def count() -> None:
             for line in process.stdout or ():
                 seen["events"] = float(line)
-                seen["waiting"] = collector._found.qsize()
+                _waits(seen, collector._found.qsize())
 
         threading.Thread(target=count, daemon=True).start()
         try:
@@ -125,6 +131,10 @@ def _exchange(store: Store, rate: int, seconds: float, seen: dict[str, float]) -
             process.terminate()
         tape = collector.watches[0].tape
         print(f"{report.new} ticks stored; trades missing: {tape.missing()}, malformed: {tape.malformed}; {collector.notes or 'no faults'}")
+
+
+def _waits(seen: dict[str, float], rows: int) -> None:
+    seen["waiting"], seen["most"] = rows, max(rows, seen["most"])
 
 
 def _traced(after_s: float) -> Callable[[], list[object]]:
