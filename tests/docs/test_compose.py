@@ -12,7 +12,7 @@ from arbml.settings import known_names
 
 COMPOSE: dict[str, Any] = yaml.safe_load(Path("docker-compose.yml").read_text())
 SERVICES: dict[str, Any] = COMPOSE["services"]
-OURS = ("scheduler", "service")
+OURS = ("setup", "scheduler", "service")
 
 # the part of the Compose specification that the file uses
 SCHEMA = {
@@ -35,7 +35,7 @@ SCHEMA = {
                     "environment": {"type": "object", "additionalProperties": {"type": "string"}},
                     "volumes": {"type": "array", "items": {"type": "string", "pattern": "^[a-z]+:/"}},
                     "ports": {"type": "array", "items": {"type": "string", "pattern": r"^127\.0\.0\.1:\d+:\d+$"}},
-                    "restart": {"enum": ["unless-stopped"]},
+                    "restart": {"enum": ["unless-stopped", "no"]},
                     "healthcheck": {"type": "object", "required": ["test", "interval", "retries"]},
                     "depends_on": {
                         "type": "object",
