@@ -2,6 +2,7 @@
 
     python -m benchmarks.soak --minutes 10 --rate 2000 --store sqlite --collector data
     python -m benchmarks.soak --minutes 10 --rate 2000 --store postgres --collector ccxt
+    python -m benchmarks.soak --minutes 10 --rate 2000 --store sqlite --collector evm
 """
 
 import argparse
@@ -33,19 +34,18 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--minutes", type=float, default=10)
     parser.add_argument("--rate", type=int, default=2000, help="events in a second")
     parser.add_argument("--store", choices=["sqlite", "postgres"], default="sqlite")
-    parser.add_argument("--collector", choices=["data", "ccxt"], default="data", help="calls, or an exchange's websocket")
+    parser.add_argument("--collector", choices=list(_LOADS), default="data", help="calls, an exchange's websocket, or a chain")
     parser.add_argument("--trace", action="store_true", help="list where Python memory grew; slow")
     asked = parser.parse_args(arguments)
     seconds = 60 * asked.minutes
     with tempfile.TemporaryDirectory(prefix="arbml-soak-") as name:
         folder = Path(name)
         with _store(asked.store, folder) as store:
-            load: Callable[[Store, int, float, dict[str, float]], None] = _calls if asked.collector == "data" else _exchange
             seen = {"events": 0.0, "waiting": 0.0, "most": 0.0}
             files = {"database": lambda: _size(folder / "arbml.db"), "wal": lambda: _size(folder / "arbml.db-wal")}
             with Footprint(seconds, {**{k: functools.partial(seen.__getitem__, k) for k in seen}, **files}) as footprint:
                 grown = _traced(seconds * WARM_UP) if asked.trace else None
-                load(store, asked.rate, seconds, seen)
+                _LOADS[asked.collector](store, asked.rate, seconds, seen)
                 if grown is not None:
                     print("\n".join(str(line) for line in grown()))
             print(f"{asked.collector} into {asked.store}, {asked.minutes:g} minutes at {asked.rate} events/s")
@@ -131,6 +131,50 @@ def _exchange(store: Store, rate: int, seconds: float, seen: dict[str, float]) -
             process.terminate()
         tape = collector.watches[0].tape
         print(f"{report.new} ticks stored; trades missing: {tape.missing()}, malformed: {tape.malformed}; {collector.notes or 'no faults'}")
+
+
+def _chain(store: Store, rate: int, seconds: float, seen: dict[str, float]) -> None:
+    """Follow a chain in another process: blocks of swaps in pools of Uniswap v2, each two events."""
+    import json
+    import random
+    import subprocess
+
+    from arbml.clock import SystemClock, stopwatch_s
+    from arbml.collectors.evm.block import BlockReader, Watching
+    from arbml.collectors.evm.collector import EvmCollector, Plan
+    from arbml.collectors.evm.discovery import discover
+    from arbml.collectors.evm.head import Polled
+    from arbml.collectors.evm.pools import read_pool_file
+    from arbml.collectors.evm.transport import HttpRpc
+
+    with tempfile.TemporaryDirectory() as folder:
+        command = [sys.executable, "-m", "benchmarks.soak_chain", str(rate), folder]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+            assert process.stdout is not None
+            url, pools, tip = json.loads(process.stdout.readline())
+            rpc = HttpRpc(url)
+            found = {pool.address: pool for pool in discover(rpc, read_pool_file(Path(pools)), Path(folder))}
+            reader = BlockReader(rpc, int(rpc.call("eth_chainId", []), 16), Watching(found, frozenset()), SystemClock())
+
+            def wait(pause: float) -> bool:
+                time.sleep(pause)
+                return False
+
+            def stored(progress: object) -> None:
+                if isinstance(progress, Polled):
+                    seen["events"] += sum(len(unit.events) for unit in progress.units)
+                    _waits(seen, progress.left)
+
+            threading.Thread(target=lambda: [None for _ in process.stdout or ()], daemon=True).start()
+            plan = Plan(from_block=tip + 1, for_s=seconds, poll_s=0.1)
+            try:
+                report = EvmCollector(reader, plan, SystemClock(), stopwatch_s, wait, random.Random(1)).collect_into(store.chain, stored)
+            finally:
+                process.terminate()
+            print(f"{report.blocks} blocks and {report.new} ticks stored")
+
+
+_LOADS: dict[str, Callable[[Store, int, float, dict[str, float]], None]] = {"data": _calls, "ccxt": _exchange, "evm": _chain}
 
 
 def _waits(seen: dict[str, float], rows: int) -> None:
