@@ -100,6 +100,10 @@ class StoreUnavailable(StoreError):
     """
 
 
+class StoreFull(StoreUnavailable):
+    """The disk under the database is full or refuses to write: nothing gets better by waiting unless somebody mends it."""
+
+
 class ModelError(ArbmlError):
     """A model cannot do what was asked."""
 

@@ -3,6 +3,7 @@ takes to make one, and small datasets that can be learnt from."""
 
 import contextlib
 import itertools
+import os
 import sqlite3
 import tempfile
 from collections.abc import Callable, Iterator
@@ -17,12 +18,38 @@ from arbml.clock import FixedClock
 from arbml.config import Config, RegistryConfig
 from arbml.dataset import Dataset, hashed
 from arbml.registry import Registry
+from flows.server import prefect_server
 from tests.evm.fixtures import evm_session, world
 
 __all__ = ["evm_session", "world"]
 
 NOW_MS = 1_704_412_800_000
 _NUMBERS = itertools.count()
+
+
+@pytest.fixture(scope="session")
+def prefect_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The API of a Prefect server, for commands that need not start their own, which takes ten seconds.
+
+    This process's own environment stays as it was.
+    """
+    before = {name: os.environ.pop(name) for name in list(os.environ) if name.startswith("PREFECT_")}
+
+    def restore() -> None:
+        for name in ("PREFECT_API_URL", "PREFECT_HOME"):
+            os.environ.pop(name, None)
+        os.environ.update(before)
+
+    with prefect_server(tmp_path_factory.mktemp("prefect")) as url:
+        restore()
+        yield url
+    restore()
+
+
+@pytest.fixture
+def given_prefect(prefect_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let commands that a test starts use that server."""
+    monkeypatch.setenv("PREFECT_API_URL", prefect_url)
 
 
 @pytest.fixture(scope="session")

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import ParamSpec, TypeVar
 
 from arbml.clock import stopwatch_s
-from arbml.errors import StoreUnavailable
+from arbml.errors import StoreFull, StoreUnavailable
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -18,7 +18,7 @@ _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.1, 5.0
 
 
 class Patience:
-    """Does the store's work again while the store cannot be reached; whatever else fails is raised at once.
+    """Does the store's work again while the store cannot be reached; whatever else fails, a full disk too, is raised at once.
 
     Only for work that may be repeated: an append whose connection was lost during its commit may have been kept.
 
@@ -36,13 +36,15 @@ class Patience:
         """Return what `work` returns.
 
         Raises:
-            StoreUnavailable: if it still fails after that time. Whatever else `work` raises.
+            StoreUnavailable: if it still fails after that time. StoreFull at once, and whatever else `work` raises.
         """
         since_s: float | None = None
         pause_s = _FIRST_PAUSE_S
         while True:
             try:
                 done = work(*args, **kwargs)
+            except StoreFull:
+                raise
             except StoreUnavailable as error:
                 now_s = self._stopwatch()
                 if since_s is None:

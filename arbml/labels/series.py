@@ -86,6 +86,7 @@ def _advancing(ts_ms: Array, log_index: Array) -> Array:
 def stream_spacing_ms(ticks: TickFrame) -> dict[str, float]:
     """Return the median time between two events of each stream, ms; infinite for a stream of one event.
 
+    >>> from arbml.frames import TICKS
     >>> times = [0, 5_000, 10_000, 60_000]
     >>> stream_spacing_ms(TICKS.check(pd.DataFrame(
     ...     {"ts_ms": times, "ts_known_ms": times, "venue": "a", "pair": "WETH/USDC", "price": 1.0})))

@@ -1,9 +1,5 @@
-"""Two service processes, a publisher and a Redis server that is killed: by hand, for it takes a minute.
+"""Two service processes, a publisher and a Redis server that is killed."""
 
-    ARBML_TEST_WORKERS=1 python -m pytest tests/bentos/test_workers.py -s
-"""
-
-import os
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -27,11 +23,7 @@ from tests.serving.kit import market, opportunity, tick
 
 __all__ = ["built", "trained"]
 
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.timeout(600),
-    pytest.mark.skipif("ARBML_TEST_WORKERS" not in os.environ, reason="starts three services; set ARBML_TEST_WORKERS=1"),
-]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 ITS_OWN = ("request_id", "ts_ms", "latency_ms", "worker", "instance", "cached")
 
 

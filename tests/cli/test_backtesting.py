@@ -14,7 +14,6 @@ import pytest
 
 from arbml.cli.app import run
 from arbml.collectors import Simulator, SimulatorConfig
-from flows.server import prefect_server
 
 
 def arbml(*arguments: str, cwd: Path, **environ: str) -> "subprocess.CompletedProcess[str]":
@@ -48,21 +47,12 @@ def test_wrong_use_is_one_line_and_exit_2(arguments: list[str], said: str, tmp_p
     assert list(tmp_path.iterdir()) == [], "nothing is written on wrong use"
 
 
-@pytest.fixture(scope="module")
-def api_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """A Prefect server for all commands here."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.delenv("PREFECT_API_URL", raising=False)
-        with prefect_server(tmp_path_factory.mktemp("server")) as url:
-            yield url
-
-
 @pytest.fixture
-def here(api_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+def here(prefect_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """An empty folder to work in, and an environment that is put back afterwards: options are set there."""
     kept = dict(os.environ)
     monkeypatch.chdir(tmp_path)
-    os.environ["PREFECT_API_URL"] = api_url
+    os.environ["PREFECT_API_URL"] = prefect_url
     yield tmp_path
     os.environ.clear()
     os.environ.update(kept)

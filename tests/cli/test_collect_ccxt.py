@@ -48,6 +48,7 @@ def stored(home: Path) -> int:
         return store.ticks.stats().rows
 
 
+@pytest.mark.usefixtures("given_prefect")
 def test_polling_for_some_seconds_stores_ticks(exchange: FakeBinance, tmp_path: Path) -> None:
     done = arbml("--json", *BINANCE, "--for", "3", "--url", exchange.url, cwd=tmp_path, ML_DATA_INTERVAL="1000")
     assert done.returncode == 0, done.stderr
@@ -56,6 +57,7 @@ def test_polling_for_some_seconds_stores_ticks(exchange: FakeBinance, tmp_path: 
     assert report["streams"] == ["binance|ETH/USDT"]
 
 
+@pytest.mark.usefixtures("given_prefect")
 def test_ctrl_c_ends_a_stream_and_keeps_what_has_come(exchange: FakeBinance, tmp_path: Path) -> None:
     environ = {k: v for k, v in os.environ.items() if not k.startswith("ML_")} | {"ML_DATA_INTERVAL": "1000"}
     command = [sys.executable, "-m", "arbml", "--json", *BINANCE, "--stream", "--url", exchange.url]

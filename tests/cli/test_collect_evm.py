@@ -25,6 +25,7 @@ def arbml(home: Path, *arguments: str) -> "subprocess.CompletedProcess[str]":
     return subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
 
 
+@pytest.mark.usefixtures("given_prefect")
 def test_blocks_are_collected_and_gone_on_with(world: World, tmp_path: Path) -> None:
     first = world.tip
     traffic = Traffic(world, random.Random(1))

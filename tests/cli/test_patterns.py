@@ -33,6 +33,7 @@ def test_the_list_shows_what_is_active_without_looking(tmp_path: Path) -> None:
     assert facts["notes"] == []
 
 
+@pytest.mark.usefixtures("given_prefect")
 @pytest.mark.slow
 def test_a_detection_shows_and_keeps_what_it_confirms(tmp_path: Path) -> None:
     fill(tmp_path / ".arbml", hours=24)

@@ -12,7 +12,7 @@ from arbml.collectors import Simulator, SimulatorConfig, collect
 from arbml.collectors.patience import Patience
 from arbml.collectors.simulator import BotSettings
 from arbml.config import CollectionConfig, StoreConfig
-from arbml.errors import StoreError, StoreUnavailable
+from arbml.errors import StoreError, StoreFull, StoreUnavailable
 from arbml.store import Store
 from tests.collectors.conftest import MortalPostgres
 
@@ -87,12 +87,13 @@ def test_patience_ends_and_pauses_grow_to_their_bound(caplog: pytest.LogCaptureF
     assert caplog.text.count("cannot be had") == 1
 
 
-def test_an_error_that_somebody_must_mend_is_raised_at_once() -> None:
+@pytest.mark.parametrize("error", [StoreError("wrong password"), StoreFull("the disk is full")])
+def test_an_error_that_somebody_must_mend_is_raised_at_once(error: StoreError) -> None:
     def refused() -> None:
-        raise StoreError("wrong password")
+        raise error
 
     time = Time()
-    with pytest.raises(StoreError, match="password"):
+    with pytest.raises(type(error), match=str(error)):
         time.patience(60)(refused)
     assert time.waits == []
 

@@ -14,7 +14,7 @@ from pydantic import SecretStr
 from sqlalchemy import event
 
 from arbml.config import StoreConfig
-from arbml.errors import ArbmlError, ConfigError, StoreError, StoreUnavailable
+from arbml.errors import ArbmlError, ConfigError, StoreError, StoreFull, StoreUnavailable
 from arbml.market import Tick
 from arbml.store import Appended, Checkpoint, Store
 from arbml.store.tables import streams
@@ -122,7 +122,7 @@ def test_a_full_disk_keeps_what_was_there(tmp_path: Path) -> None:
         store.ticks.append([TICK])
         store.close()
         event.listen(store._database.engine, "connect", lambda connection, _: connection.execute("PRAGMA max_page_count=40"))
-        with pytest.raises(StoreError, match="the disk is full; nothing of this write was kept"):
+        with pytest.raises(StoreFull, match="the disk is full; nothing of this write was kept"):
             store.ticks.append([Tick(ts, "b", "X/Y", 1.0, ts, pool=f"pool {ts}") for ts in range(5_000)])
         assert store.ticks.stats().rows == 1
 

@@ -12,7 +12,7 @@ from sqlalchemy import Connection, Engine, MetaData, Select, Table, and_, func, 
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
-from arbml.errors import StoreError, StoreUnavailable
+from arbml.errors import StoreError, StoreFull, StoreUnavailable
 from arbml.store.batch import Appended, Batch
 
 Columns = dict[str, npt.NDArray[Any]]
@@ -156,6 +156,10 @@ class Database(ABC):
     def _may_pass(self, error: BaseException) -> bool:
         """Return whether the same work may succeed later without anybody mending a setting or the work."""
 
+    @abstractmethod
+    def _full(self, error: BaseException) -> bool:
+        """Return whether the disk under the database has no room or cannot be written."""
+
     @contextmanager
     def _explained(self) -> Iterator[None]:
         try:
@@ -170,7 +174,8 @@ class Database(ABC):
         text = self._mend(cause) or next(iter(str(cause).strip().splitlines()), type(cause).__name__)
         for secret in self._secrets:
             text = text.replace(secret, "***")
-        kind = StoreUnavailable if isinstance(error, PoolTimeout) or self._may_pass(cause) else StoreError
+        may_pass = isinstance(error, PoolTimeout) or self._may_pass(cause)
+        kind = StoreFull if self._full(cause) else StoreUnavailable if may_pass else StoreError
         return kind(f"{self.where}: {text}")
 
 

@@ -150,6 +150,9 @@ class PostgresDatabase(Database):
             return state.startswith(_PASSING)
         return not _REFUSED.search(str(error))  # of a failed connection there is only the text
 
+    def _full(self, error: BaseException) -> bool:
+        return getattr(error, "sqlstate", None) == "53100"
+
 
 _PASSING = ("08", "40", "53", "55P03", "57")  # connection, deadlock, resources, lock, server stopping
 _REFUSED = re.compile(r"authentication|pg_hba|(role|database) \"[^\"]*\" does not exist|permission|not permitted|invalid|no password")

@@ -88,12 +88,18 @@ class SqliteDatabase(Database):
         return {name: native(rows[name]) for name in types}
 
     def _mend(self, error: BaseException) -> str | None:
-        code = getattr(error, "sqlite_errorcode", None)
-        return None if code is None else _MENDS.get(code & 0xFF)
+        return _MENDS.get(_code(error))
 
     def _may_pass(self, error: BaseException) -> bool:
-        code = getattr(error, "sqlite_errorcode", None)
-        return code is not None and code & 0xFF in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR)
+        return _code(error) in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
+
+    def _full(self, error: BaseException) -> bool:
+        return _code(error) in (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR)
+
+
+def _code(error: BaseException) -> int:
+    """The primary result code of a driver's error; 0 where it has none."""
+    return int(getattr(error, "sqlite_errorcode", None) or 0) & 0xFF
 
 
 _MENDS = {
