@@ -3,6 +3,8 @@ PYTHON ?= python3.11
 VENV   := .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
+# one more than there are cores: a third of the tests' time is waiting for servers
+XDIST  := -n $$(( $$(nproc 2>/dev/null || echo 2) + 1 )) --dist loadfile --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
 .PHONY: help run test test-fast bench lint up clean lock install
@@ -24,10 +26,10 @@ run: $(STAMP) ## the whole cycle on the simulator: collect to a prediction serve
 	$(BIN)/arbml run
 
 test: $(STAMP) ## the whole test suite
-	$(BIN)/python -m pytest -n auto --dist loadfile $(ARGS)
+	$(BIN)/python -m pytest $(XDIST) $(ARGS)
 
 test-fast: $(STAMP) ## without the slow tests
-	$(BIN)/python -m pytest -n auto --dist loadfile -m "not slow" $(ARGS)
+	$(BIN)/python -m pytest $(XDIST) -m "not slow" $(ARGS)
 
 bench: $(STAMP) ## measure; writes docs/benchmarks.md and benchmarks.json
 	$(BIN)/python -m benchmarks

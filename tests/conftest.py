@@ -24,7 +24,20 @@ from tests.evm.fixtures import evm_session, world
 __all__ = ["evm_session", "world"]
 
 NOW_MS = 1_704_412_800_000
+# the files that take longest; begun last, one of them would be waited for alone
+_FIRST = ("docs/test_readme", "e2e/", "flows/", "registry/test_connection", "cli/test_collect", "bentos/", "collectors/exchange/", "cli/")
 _NUMBERS = itertools.count()
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the longest files."""
+    here = Path(__file__).parent
+
+    def rank(item: pytest.Item) -> int:
+        name = item.path.relative_to(here).as_posix() if item.path.is_relative_to(here) else ""
+        return next((n for n, first in enumerate(_FIRST) if name.startswith(first)), len(_FIRST))
+
+    items.sort(key=rank)
 
 
 @pytest.fixture(scope="session")
