@@ -6,6 +6,7 @@ from typing import Any, Protocol
 
 import pandas as pd
 
+from arbml.checkpoint import Checkpoint
 from arbml.clock import stopwatch_s
 from arbml.collectors.base import Collector
 from arbml.collectors.patience import Patience
@@ -63,22 +64,6 @@ class Sink(Protocol):
     def checkpoint(self, source: str) -> Stored | None: ...
 
     def set_checkpoint(self, checkpoint: Any) -> None: ...
-
-
-@dataclass(frozen=True, slots=True)
-class Checkpoint:
-    """How far a source has been collected.
-
-    Attributes:
-        source: the collector's name.
-        position: the number of its ticks that are stored, or "done".
-        ts_ms, ts_known_ms: of its last stored tick, UTC ms.
-    """
-
-    source: str
-    position: str
-    ts_ms: int
-    ts_known_ms: int
 
 
 @dataclass(frozen=True, slots=True)

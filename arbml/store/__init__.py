@@ -3,10 +3,10 @@
 Only this package knows the database, and in it only `engine` knows which one it is.
 """
 
+from arbml.checkpoint import Checkpoint
 from arbml.store.alerts import Alert
 from arbml.store.bars import BARS
 from arbml.store.batch import Appended
-from arbml.store.checkpoints import Checkpoint
 from arbml.store.executions import executions_to_frame, frame_to_executions
 from arbml.store.gas import GAS_PRICES, GasFrame
 from arbml.store.patterns import StoredPattern

@@ -6,13 +6,14 @@ from typing import Any
 
 from sqlalchemy import Connection, Select, Table, and_, bindparam, delete, func, insert, literal, select
 
+from arbml.checkpoint import Checkpoint
 from arbml.errors import StoreError
 from arbml.store import tables
 from arbml.store.batch import Appended, Batch
 from arbml.store.chain_reading import ChainReading
 from arbml.store.chain_tables import blocks, orphaned, pool_events, pool_states, reorgs
 from arbml.store.chain_units import BlockUnit, Rows, rows
-from arbml.store.checkpoints import Checkpoint, save
+from arbml.store.checkpoints import save
 from arbml.store.engine import Database
 from arbml.store.executions import Executions
 from arbml.store.gas import GasPrices

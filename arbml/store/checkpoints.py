@@ -1,28 +1,10 @@
 """How far each source has been collected."""
 
-from dataclasses import dataclass
-
 from sqlalchemy import Connection, select
 
+from arbml.checkpoint import Checkpoint
 from arbml.store import tables
 from arbml.store.engine import Database
-
-
-@dataclass(frozen=True, slots=True)
-class Checkpoint:
-    """Where a collector goes on after a stop.
-
-    Attributes:
-        source: name of the collector's source.
-        position: what the collector needs to resume there, in its own words, e.g. a block number.
-        ts_ms: event time up to which it has everything, UTC ms.
-        ts_known_ms: when that was written, UTC ms.
-    """
-
-    source: str
-    position: str
-    ts_ms: int
-    ts_known_ms: int
 
 
 class Checkpoints:

@@ -7,13 +7,14 @@ import orjson
 import pandas as pd
 from sqlalchemy import Connection, select
 
+from arbml.checkpoint import Checkpoint
 from arbml.errors import SchemaError
 from arbml.frames import EXECUTIONS, ExecutionFrame, sort_by_knowing
 from arbml.market import Execution, Result, opportunity_from_dict
 from arbml.store import tables
 from arbml.store.batch import Appended, Batch, storable
 from arbml.store.chain_tables import orphaned
-from arbml.store.checkpoints import Checkpoint, save
+from arbml.store.checkpoints import save
 from arbml.store.engine import Database
 from arbml.store.period import orphaned_within, within
 

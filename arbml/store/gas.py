@@ -6,11 +6,12 @@ from typing import Any, TypeAlias
 import pandas as pd
 from sqlalchemy import Connection, Select, select
 
+from arbml.checkpoint import Checkpoint
 from arbml.frames import Column, Schema, sort_by_knowing
 from arbml.store import tables
 from arbml.store.batch import Appended, Batch, storable
 from arbml.store.chain_tables import orphaned
-from arbml.store.checkpoints import Checkpoint, save
+from arbml.store.checkpoints import save
 from arbml.store.engine import Database
 from arbml.store.engine.database import joined
 from arbml.store.period import orphaned_within, within

@@ -6,10 +6,11 @@ from typing import Any
 import orjson
 from sqlalchemy import Select, select
 
+from arbml.checkpoint import Checkpoint
 from arbml.market import Outcome, Prediction, PriceForecast, Recommendation, Variant, VolatilityForecast
 from arbml.store import tables
 from arbml.store.batch import Appended, Batch, refuse_bad_text
-from arbml.store.checkpoints import Checkpoint, save
+from arbml.store.checkpoints import save
 from arbml.store.engine import Database
 from arbml.store.executions import execution_from_row
 from arbml.store.period import within

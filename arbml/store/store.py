@@ -7,12 +7,13 @@ from typing import Self
 
 from sqlalchemy import func, select
 
+from arbml.checkpoint import Checkpoint
 from arbml.config import StoreConfig
 from arbml.store import tables
 from arbml.store.alerts import Alerts
 from arbml.store.bars import Bars
 from arbml.store.chain import Chain
-from arbml.store.checkpoints import Checkpoint, Checkpoints
+from arbml.store.checkpoints import Checkpoints
 from arbml.store.engine import Database, connect
 from arbml.store.executions import Executions
 from arbml.store.gas import GasPrices

@@ -9,12 +9,13 @@ import numpy.typing as npt
 import pandas as pd
 from sqlalchemy import Connection, Table, func, select
 
+from arbml.checkpoint import Checkpoint
 from arbml.frames import TICKS, TickFrame, ticks_to_frame
 from arbml.market import Tick
 from arbml.store import tables
 from arbml.store.batch import Appended, Batch, storable
 from arbml.store.chain_tables import orphaned
-from arbml.store.checkpoints import Checkpoint, save
+from arbml.store.checkpoints import save
 from arbml.store.engine import Database
 from arbml.store.engine.database import joined
 from arbml.store.period import orphaned_within, within

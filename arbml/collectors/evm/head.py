@@ -3,8 +3,8 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from arbml.checkpoint import Checkpoint
 from arbml.clock import Clock
-from arbml.collectors.collecting import Checkpoint
 from arbml.collectors.evm.block import BlockReader, States
 from arbml.collectors.evm.errors import Pruned, UnknownBlock
 from arbml.collectors.evm.header import Header, Moved
