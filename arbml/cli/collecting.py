@@ -68,7 +68,9 @@ def file(
 def ccxt(
     context: typer.Context,
     exchange: Annotated[str, typer.Option(help="Exchanges as ccxt calls them, separated by commas; each is a venue.")],
-    pair: Annotated[list[str], typer.Option(help="BASE/QUOTE as the exchanges call it; may be given again, or separated by commas.")],
+    pair: Annotated[
+        list[str], typer.Option(metavar="PAIR", help="BASE/QUOTE as the exchanges call it; may be given again, or separated by commas.")
+    ],
     streaming: Annotated[
         bool, typer.Option("--stream/--poll", help="Listen to websockets, or ask each ML_DATA_INTERVAL.")
     ] = False,
@@ -116,7 +118,9 @@ def evm(
     for_s: Annotated[float | None, typer.Option("--for", min=0, help="Stop after so many seconds; at Ctrl-C without.")] = None,
     catch_up: Annotated[bool, typer.Option("--catch-up", help="Stop at the head.")] = False,
     confirmations: Annotated[int | None, typer.Option(min=0, help="Blocks that must stand on one before it is stored.")] = None,
-    watch: Annotated[list[str] | None, typer.Option(help="Address whose reverted attempts are recorded; may be repeated.")] = None,
+    watch: Annotated[
+        list[str] | None, typer.Option(metavar="ADDRESS", help="Whose reverted attempts are recorded; may be given again.")
+    ] = None,
     rate: Annotated[float | None, typer.Option(min=0.1, metavar="PER SECOND", help="Most requests to each node in a second.")] = None,
     concurrency: Annotated[int | None, typer.Option(min=1, help="Most exchanges with each node at the same time; 4 without.")] = None,
 ) -> None:

@@ -31,8 +31,8 @@ def export(
     kind: Annotated[Kind, typer.Option("--what", help="Which rows.")] = Kind.TICKS,
     start: Annotated[str | None, typer.Option("--from", help="First moment, ISO time, UTC.")] = None,
     until: Annotated[str | None, typer.Option(help="Last moment, not included, ISO time, UTC.")] = None,
-    venue: Annotated[list[str] | None, typer.Option(help="Only ticks of this venue; may be given again.")] = None,
-    pair: Annotated[list[str] | None, typer.Option(help="Only ticks of this pair; may be given again.")] = None,
+    venue: Annotated[list[str] | None, typer.Option(metavar="VENUE", help="Only ticks of this venue; may be given again.")] = None,
+    pair: Annotated[list[str] | None, typer.Option(metavar="PAIR", help="Only ticks of this pair; may be given again.")] = None,
 ) -> None:
     """Write what is stored to a file, in the order of its events; `arbml collect file` reads ticks back."""
     out: Output = context.obj

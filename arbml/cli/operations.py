@@ -23,7 +23,8 @@ def add_commands(app: typer.Typer) -> None:
 def schedule(
     context: typer.Context,
     cron: Annotated[
-        list[str] | None, typer.Option(help="Another schedule, e.g. --cron 'lstm=0 */6 * * *' or 'evm=* * * * *'; UTC; may be given again.")
+        list[str] | None,
+        typer.Option(metavar="KIND=CRON", help="Another schedule, e.g. --cron 'lstm=0 */6 * * *' or 'evm=* * * * *'; UTC; may be given again."),
     ] = None,
     pools: Annotated[
         Path | None, typer.Option(help="Pool file: collect its chain up to the head, too, every five minutes; nodes in ETH_RPC_URL.")
