@@ -24,7 +24,7 @@ def schedule(
     context: typer.Context,
     cron: Annotated[
         list[str] | None,
-        typer.Option(metavar="KIND=CRON", help="Another schedule, e.g. --cron 'lstm=0 */6 * * *' or 'evm=* * * * *'; UTC; may be given again."),
+        typer.Option(metavar="KIND=CRON", help="Another schedule: --cron 'lstm=0 */6 * * *', 'evm=* * * * *'; UTC; may be given again."),
     ] = None,
     pools: Annotated[
         Path | None, typer.Option(help="Pool file: collect its chain up to the head, too, every five minutes; nodes in ETH_RPC_URL.")
