@@ -4,11 +4,13 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 import pandas as pd
 from sqlalchemy import Connection, Select, Table, select
 
 from arbml.store.chain_tables import blocks, orphaned, pool_events, pool_states, reorgs
 from arbml.store.engine import Database
+from arbml.store.engine.database import joined
 from arbml.store.period import orphaned_within, within
 
 _WHOLE = frozenset({"chain_id", "number", "block_number", "ts_ms", "ts_known_ms", "log_index", "tx_index"})
@@ -68,14 +70,18 @@ class ChainReading:
 
         def late(table: Table) -> Select[Any]:
             c = table.c
-            return select(*(c[name] for name in names)).where(c.ts_known_ms - c.ts_ms > late_ms)
+            return select(*(c[name] for name in (*names, *(key.name for key in table.primary_key if key.name not in names)))).where(
+                c.ts_known_ms - c.ts_ms > late_ms
+            )
 
         with self._database.reading() as connection:
-            rows = list(connection.execute(within(late(blocks), blocks.c, start_ms, end_ms, as_of_ms)))
+            columns = self._database.read_columns(connection, within(late(blocks), blocks.c, start_ms, end_ms, as_of_ms))
             if as_of_ms is not None:
                 gone = orphaned[blocks.name]
-                rows += connection.execute(orphaned_within(late(gone), gone.c, as_of_ms, start_ms, end_ms))
-        return _objects(sorted(map(tuple, rows)), names)
+                believed = orphaned_within(late(gone), gone.c, as_of_ms, start_ms, end_ms)
+                columns = joined(columns, self._database.read_columns(connection, believed))
+        order = np.lexsort([columns["number"], columns["chain_id"]])
+        return pd.DataFrame({name: columns[name][order] for name in names})
 
     def events(
         self,
