@@ -95,7 +95,7 @@ def _store(kind: str, folder: Path) -> Iterator[Store]:
 
 def _fill(store: Store) -> None:
     """Store more than the page cache holds, as in a store that has been in use: else its filling looks like a leak."""
-    for first in range(0, 200_000, 20_000):
+    for first in range(0, 500_000, 20_000):
         ts_ms = np.arange(first, first + 20_000) * 1_000
         store.ticks.append(TICKS.check(pd.DataFrame({"ts_ms": ts_ms, "ts_known_ms": ts_ms, "venue": "old", "pair": "A/B", "price": 1.0})))
 
