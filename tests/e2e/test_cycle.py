@@ -24,6 +24,7 @@ TASKS = {
     "train_model": 3, "promote_model": 3, "report_drift": 3, "detect_patterns": 1, "keep_patterns": 1, "retire_patterns": 1,
     "fit_baseline": 3, "write_bundle_of": 1, "build_service": 1, "question": 1, "ask": 1,
 }  # fmt: skip
+KEY = "v3rys3cretk3y"
 MAIN = {"lstm": "pinball_bps", "scorer": "brier", "volatility": "qlike"}
 
 
@@ -56,7 +57,7 @@ def run(home: Path, settings: dict[str, str]) -> Seen:
 @pytest.fixture(scope="module")
 def first(tmp_path_factory: pytest.TempPathFactory) -> Seen:
     """In a fresh home, with nothing running."""
-    return run(tmp_path_factory.mktemp("cycle") / "home", {})
+    return run(tmp_path_factory.mktemp("cycle") / "home", {"ETH_RPC_URL": f"https://node.example/{KEY}"})
 
 
 @pytest.fixture(scope="module")
@@ -170,6 +171,14 @@ def test_nothing_is_left_running_or_lying_about(first: Seen) -> None:
     assert first.left == {}
     assert list((first.home / "tmp").iterdir()) == []
     assert list(first.home.rglob("*.part")) == []
+
+
+def test_a_key_in_the_settings_is_kept_nowhere(first: Seen) -> None:
+    """Not by MLflow, Prefect, the store, the Bento, a report or a log."""
+    files = [path for path in first.home.rglob("*") if path.is_file()]
+    assert {"mlflow.db", "prefect.db", "arbml.db", "service.log"} <= {path.name for path in files}
+    assert [path for path in files if KEY.encode() in path.read_bytes()] == []
+    assert KEY not in first.done.out
 
 
 def test_a_second_run_is_the_same(first: Seen, again: Seen) -> None:
