@@ -4,6 +4,7 @@
 """
 
 import json
+import signal
 import sys
 import time
 import urllib.request
@@ -18,6 +19,7 @@ EVENTS_PER_SWAP = 2  # Sync and Swap
 
 
 def main(rate: int, folder: Path) -> None:
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit())  # so that the node ends too
     with started_world() as world:
         world.chain.ask("evm_setBlockGasLimit", hex(10**10))  # far from full, so that the base fee stays where it is
         path = pool_file(world, folder / "pools.toml")
