@@ -7,8 +7,9 @@ while nobody serves them, and a run found more than `GRACE_S` late is dropped (`
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
-from prefect import serve
+from prefect import Flow, serve
 from prefect.client.schemas.objects import ConcurrencyLimitConfig, ConcurrencyLimitStrategy
 from prefect.deployments.runner import RunnerDeployment
 from prefect.schedules import Cron, Interval, Schedule
@@ -66,32 +67,27 @@ def serve_deployments(found: Sequence[Deployment]) -> None:
 def _of_chain(source: EvmSource, cron: str | None) -> Deployment:
     schedule, when = _cron("evm", cron or CHAIN_CRON)
     kept = source.model_copy(update={"pools": source.pools.resolve()}).model_dump(mode="json", exclude={"rpc"}, exclude_none=True)
-    runner = RunnerDeployment.from_flow(
-        scheduled_collection,
-        name="evm",
-        parameters={"source": kept},
-        schedule=schedule,
-        concurrency_limit=ConcurrencyLimitConfig(limit=1, collision_strategy=ConcurrencyLimitStrategy.CANCEL_NEW),
-        tags=["arbml", "evm"],
-        description="collect the pools of a chain up to its head",
-        entrypoint_type=EntrypointType.MODULE_PATH,
-    )
+    runner = _runner(scheduled_collection, "evm", {"source": kept}, schedule, "collect the pools of a chain up to its head")
     return Deployment("collect-chain/evm", when, runner)
 
 
 def _deployment(kind: str, every_hours: int, cron: str | None) -> Deployment:
     schedule, when = _schedule(kind, every_hours, cron)
-    runner = RunnerDeployment.from_flow(
-        retrain,
-        name=kind,
-        parameters={"kind": kind},
+    told = f"retrain {kind} on the latest data and promote it if it is better"
+    return Deployment(f"retrain/{kind}", when, _runner(retrain, kind, {"kind": kind}, schedule, told))
+
+
+def _runner(flow: Flow[..., Any], name: str, parameters: dict[str, Any], schedule: Schedule, description: str) -> RunnerDeployment:
+    return RunnerDeployment.from_flow(
+        flow,
+        name=name,
+        parameters=parameters,
         schedule=schedule,
         concurrency_limit=ConcurrencyLimitConfig(limit=1, collision_strategy=ConcurrencyLimitStrategy.CANCEL_NEW),
-        tags=["arbml", kind],
-        description=f"retrain {kind} on the latest data and promote it if it is better",
+        tags=["arbml", name],
+        description=description,
         entrypoint_type=EntrypointType.MODULE_PATH,
     )
-    return Deployment(f"retrain/{kind}", when, runner)
 
 
 def _schedule(kind: str, every_hours: int, cron: str | None) -> tuple[Schedule, str]:

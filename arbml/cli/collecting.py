@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from flows.sources import Source
 
 
-
 class Market(StrEnum):
     """The simulated markets."""
 

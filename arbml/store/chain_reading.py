@@ -69,10 +69,8 @@ class ChainReading:
         names = ["chain_id", "number", "ts_ms", "ts_known_ms"]
 
         def late(table: Table) -> Select[Any]:
-            c = table.c
-            return select(*(c[name] for name in (*names, *(key.name for key in table.primary_key if key.name not in names)))).where(
-                c.ts_known_ms - c.ts_ms > late_ms
-            )
+            c, keys = table.c, [key.name for key in table.primary_key]
+            return select(*(c[name] for name in dict.fromkeys([*names, *keys]))).where(c.ts_known_ms - c.ts_ms > late_ms)
 
         with self._database.reading() as connection:
             columns = self._database.read_columns(connection, within(late(blocks), blocks.c, start_ms, end_ms, as_of_ms))

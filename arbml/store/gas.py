@@ -88,7 +88,7 @@ def checked_gas(gas_: GasFrame) -> GasFrame:
     Raises:
         SchemaError: if a value is missing, out of range or cannot be stored exactly.
     """
-    return storable(gas_ if GAS_PRICES.holds(gas_) else GAS_PRICES.check(gas_), "gas prices", WHOLE)
+    return storable(GAS_PRICES.checked(gas_), "gas prices", WHOLE)
 
 
 def _of_chains(statement: Select[Any], columns: Any, chain_ids: Sequence[int] | None) -> Select[Any]:

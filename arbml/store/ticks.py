@@ -189,7 +189,7 @@ def checked_ticks(ticks_: TickFrame) -> TickFrame:
     Raises:
         SchemaError: if a value is missing, out of range or cannot be stored exactly.
     """
-    return storable(ticks_ if TICKS.holds(ticks_) else TICKS.check(ticks_), "ticks", WHOLE)
+    return storable(TICKS.checked(ticks_), "ticks", WHOLE)
 
 
 def chosen_streams(connection: Connection, venues: Sequence[str] | None, pairs: Sequence[str] | None) -> Names:
@@ -223,8 +223,7 @@ def _frame(columns: dict[str, npt.NDArray[np.generic]], streams: Names, pools: N
     pool_id = np.nan_to_num(columns["pool_id"][order]).astype(np.int64)  # no pool has the number 0
     frame: dict[str, npt.NDArray[Any]] = {name: values[order] for name, values in numbers.items()}
     frame |= {"venue": venue[stream], "pair": pair[stream], "pool": pool[pool_id]}
-    df = pd.DataFrame({name: frame[name] for name in TICKS.names}, copy=False)
-    return df if TICKS.holds(df) else TICKS.check(df, "stored ticks")
+    return TICKS.checked(pd.DataFrame({name: frame[name] for name in TICKS.names}, copy=False), "stored ticks")
 
 
 def _dictionary(names: dict[int, str]) -> tuple[npt.NDArray[np.object_], npt.NDArray[np.int64]]:

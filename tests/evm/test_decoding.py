@@ -17,7 +17,6 @@ from arbml.collectors.evm.decoding import (
     SYNC,
     TRANSFER,
     decode,
-    decode_all,
     signed,
 )  # fmt: skip
 
@@ -126,4 +125,4 @@ def test_topics_are_the_hashes_of_the_signatures() -> None:
 
 def test_an_event_that_was_not_asked_for_is_refused() -> None:
     with pytest.raises(KeyError):
-        decode_all([{"topics": [TRANSFER], "data": "0x"}])
+        decode({"topics": [TRANSFER], "data": "0x"})

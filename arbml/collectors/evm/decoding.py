@@ -137,9 +137,12 @@ def fits(log: Mapping[str, Any]) -> bool:
     Raises:
         KeyError, TypeError: it is no log.
     """
-    topics = log["topics"]
+    return _fitting(log["topics"], log["data"]) is not None
+
+
+def _fitting(topics: list[str], data: str) -> _Reader | None:
     known = _READERS.get(topics[0]) if topics else None
-    return known is not None and len(topics) == known[1] and len(log["data"]) == known[2]
+    return known if known is not None and len(topics) == known[1] and len(data) == known[2] else None
 
 
 def decode(log: Mapping[str, Any]) -> PoolEvent:
@@ -162,8 +165,8 @@ def decode_known(log: Mapping[str, Any]) -> PoolEvent | None:
         KeyError, ValueError, TypeError: it is no log.
     """
     topics, data = log["topics"], log["data"]
-    known = _READERS.get(topics[0]) if topics else None
-    if known is None or len(topics) != known[1] or len(data) != known[2]:
+    known = _fitting(topics, data)
+    if known is None:
         return None
     kind, _, _, cut, read = known
     try:
@@ -174,8 +177,3 @@ def decode_known(log: Mapping[str, Any]) -> PoolEvent | None:
         log["blockHash"], int(log["logIndex"], 16), log["transactionHash"], int(log["transactionIndex"], 16),
         _lower(log["address"]), kind, args,
     ))  # fmt: skip
-
-
-def decode_all(logs: Iterable[Mapping[str, Any]]) -> list[PoolEvent]:
-    """Return logs as events, in the given order; raises what `decode` does."""
-    return [decode(log) for log in logs]

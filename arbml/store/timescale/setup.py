@@ -1,10 +1,10 @@
 """Doing it: all in one transaction, or nothing."""
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
 
 from sqlalchemy import Connection, text
 
+from arbml.clock import iso
 from arbml.errors import ConfigError, StoreError
 from arbml.store.engine import Database
 from arbml.store.migrations import REVISIONS
@@ -86,9 +86,8 @@ def _refuse(connection: Connection, where: str, found: Found, retention: Retenti
         oldest_ms = connection.execute(text(f"SELECT min(ts_ms) FROM {table.name}")).scalar()
         # a chunk goes when all of it is too old
         if oldest_ms is not None and (oldest_ms // CHUNK_MS + 1) * CHUNK_MS <= now_ms - retention.drop_after_ms:
-            since = datetime.fromtimestamp(oldest_ms / 1000, UTC).date()
             raise ConfigError(
-                f"{where}: {table.name} has rows from {since} on, which a retention of {retention.drop_after_ms // DAY_MS} days would drop "
-                "at once, as recorded and simulated ticks of old days; leave --retention out, raise ML_COLLECTION__RETENTION_DAYS, "
-                "or say --drop-old"
+                f"{where}: {table.name} has rows from {iso(oldest_ms)[:10]} on, which a retention of "
+                f"{retention.drop_after_ms // DAY_MS} days would drop at once, as recorded and simulated ticks of old days; "
+                "leave --retention out, raise ML_COLLECTION__RETENTION_DAYS, or say --drop-old"
             )
