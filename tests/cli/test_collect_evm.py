@@ -1,18 +1,17 @@
 """`arbml collect evm` as a user runs it: against a local chain, twice, and with what is wrong."""
 
 import json
-import os
 import random
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
 
 from arbml.config import StoreConfig
 from arbml.store import Store
+from tests.cli.interrupting import interrupted
 from tests.evm.collecting import Traffic, pool_file
 from tests.evm.fixtures import needs_chain
 from tests.evm.world import World
@@ -29,9 +28,7 @@ def arbml(home: Path, *arguments: str) -> "subprocess.CompletedProcess[str]":
 def test_blocks_are_collected_and_gone_on_with(world: World, tmp_path: Path) -> None:
     first = world.tip
     traffic = Traffic(world, random.Random(1))
-    for _ in range(10):
-        traffic.step(reorg=0.0)
-    traffic.settle()
+    traffic.calm(10)
     pools, home = str(pool_file(world, tmp_path / "pools.toml")), tmp_path / "home"
     asked = ["--rpc", f"{world.url},{world.ws_url}", "--pools", pools, "--watch", world.made.executor.address]
     done = arbml(home, *asked, "--from-block", str(first), "--catch-up", "--rate", "1000", "--concurrency", "1")
@@ -45,17 +42,8 @@ def test_blocks_are_collected_and_gone_on_with(world: World, tmp_path: Path) -> 
 def _goes_on_until_a_signal(world: World, home: Path, asked: list[str], before: int) -> None:
     """The first signal ends it after the block at hand, and what it says shows how far it was."""
     world.mine(3)
-    environment = {**os.environ, "ML_DATA_INTERVAL": "1000"}
-    command = [sys.executable, "-m", "arbml", "--home", str(home), "collect", "evm", *asked]
-    with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
-        deadline = time.monotonic() + 90
-        while stored(home) < before + 3:
-            assert process.poll() is None, process.communicate()
-            assert time.monotonic() < deadline
-            time.sleep(0.2)
-        process.send_signal(signal.SIGTERM)
-        out, said = process.communicate(timeout=60)
-    assert process.returncode == 0, said
+    arguments = ["--home", str(home), "collect", "evm", *asked]
+    out, said = interrupted(arguments, home.parent, lambda: stored(home) >= before + 3, signal.SIGTERM, 90)
     assert "3 blocks, 0 orphaned" in out
     assert f"block {world.tip} at " in said
 

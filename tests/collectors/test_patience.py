@@ -14,7 +14,7 @@ from arbml.collectors.simulator import BotSettings
 from arbml.config import CollectionConfig, StoreConfig
 from arbml.errors import StoreError, StoreFull, StoreUnavailable
 from arbml.store import Store
-from tests.collectors.conftest import MortalPostgres
+from tests.mortal_postgres import MortalPostgres
 
 SIM = SimulatorConfig(hours=0.5, bot=BotSettings(min_edge_bps=3))
 OUTAGE_S = float(os.environ.get("ARBML_TEST_OUTAGE_S", "1"))

@@ -72,6 +72,12 @@ class Traffic:
             with contextlib.suppress(AssertionError):
                 self.world.reorg(self.rng.randint(1, 5), lambda _: self.rng.random() < kept)
 
+    def calm(self, steps: int) -> None:
+        """Take so many steps without a reorganisation, and let all of it be mined."""
+        for _ in range(steps):
+            self.step(reorg=0.0)
+        self.settle()
+
     def swap(self) -> None:
         self.world.move(self.rng.choice(self.world.pools), self.rng.choice((-1, 1)) * self.rng.uniform(5, 80), self._trader())
 

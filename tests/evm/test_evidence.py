@@ -68,9 +68,7 @@ def backfilled(world: World, tmp_path: Path, name: str, first: int, watch: bool,
 @needs_chain
 def test_few_receipts_give_the_same_rows_as_all(world: World, tmp_path: Path) -> None:
     first, traffic = world.tip, Traffic(world, random.Random(21))
-    for _ in range(40):
-        traffic.step(reorg=0.0)
-    traffic.settle()
+    traffic.calm(40)
     few, asked = backfilled(world, tmp_path, "few", first, watch=False)
     all_, asked_all = backfilled(world, tmp_path, "all", first, watch=True)
     unknown = faults.when("eth_feeHistory", faults.says(-32601, "no method"))
@@ -96,9 +94,7 @@ def test_few_receipts_give_the_same_rows_as_all(world: World, tmp_path: Path) ->
 @needs_chain
 def test_logs_that_a_node_leaves_out_are_noticed(world: World, tmp_path: Path) -> None:
     first, traffic = world.tip, Traffic(world, random.Random(22))
-    for _ in range(60):
-        traffic.step(reorg=0.0)
-    traffic.settle()
+    traffic.calm(60)
 
     def forgets(exchange: Exchange) -> bool:
         """Leave the last log of a range out."""

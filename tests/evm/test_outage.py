@@ -9,7 +9,6 @@ import time
 from pathlib import Path
 
 import pytest
-from pydantic import SecretStr
 
 from arbml.clock import SystemClock, stopwatch_s
 from arbml.collectors.evm.block import BlockReader
@@ -20,17 +19,23 @@ from arbml.errors import StoreUnavailable
 from arbml.store import Store
 from tests.evm.collecting import CHAIN_ID, Traffic, assert_same_chain, reader
 from tests.evm.fixtures import needs_chain
-from tests.evm.outage import Running, killable, until
+from tests.evm.outage import Running
 from tests.evm.test_following import drain
 from tests.evm.world import World
+from tests.mortal_postgres import MortalPostgres, mortal_postgres
+from tests.waiting import until
+
+__all__ = ["mortal_postgres"]
 
 pytestmark = [needs_chain, pytest.mark.slow]
 OUTAGE_S = float(os.environ.get("ARBML_EVM_OUTAGE_S", "4"))
 
 
-def test_a_database_that_is_killed_under_load(world: World, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_database_that_is_killed_under_load(
+    world: World, mortal_postgres: MortalPostgres, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     traffic, first = Traffic(world, random.Random(12)), world.tip
-    with killable() as server, Store.open(StoreConfig(connection_string=SecretStr(server.url)), tmp_path / "home") as store:
+    with Store.open(mortal_postgres.database("killed"), tmp_path / "home") as store:
 
         def caught_up() -> bool:
             tip = store.chain.tip(CHAIN_ID)
@@ -38,21 +43,19 @@ def test_a_database_that_is_killed_under_load(world: World, tmp_path: Path, capl
 
         running = Running(reader(world, tmp_path), store, Plan(from_block=first, poll_s=0.02))
         with caplog.at_level(logging.WARNING):
-            for _ in range(15):
-                traffic.step(reorg=0.0)
-            traffic.settle()
-            until(caught_up)
+            traffic.calm(15)
+            until(caught_up, 60)
             stored = world.tip
-            server.kill()
+            mortal_postgres.kill()
             world.reorg(4)
             end = time.monotonic() + OUTAGE_S
             while time.monotonic() < end:
                 traffic.step(reorg=0.03)
-            server.start()
+            mortal_postgres.start()
             for _ in range(10):
                 traffic.step()
             traffic.settle()
-            until(caught_up)
+            until(caught_up, 60)
             report = running.stop()
         assert_same_chain(world, store, first)
         assert stored - 4 in store.chain.reorgs(CHAIN_ID)["number"].tolist(), "the reorganisation during the outage"

@@ -20,7 +20,8 @@ from flows.collect import _published
 from tests.evm.collecting import reader
 from tests.evm.fixtures import needs_chain
 from tests.evm.world import World
-from tests.fanout.test_fanout import Server, server, until
+from tests.fanout.server import Server, server
+from tests.waiting import until
 
 __all__ = ["server"]
 pytestmark = needs_chain

@@ -14,6 +14,7 @@ from arbml.config import CollectionConfig, StoreConfig
 from arbml.errors import CollectError, SchemaError, StoreError
 from arbml.market import Execution, Result, Tick
 from arbml.store import Store
+from tests.waiting import until
 
 NOW_MS = 1_704_412_800_000
 SLOW = CollectionConfig(interval_ms=60_000)  # only full batches and flushes
@@ -48,13 +49,6 @@ class Failing:
 
     def __getattr__(self, name: str) -> object:
         return getattr(self.inner.ticks, name)
-
-
-def until(true: Callable[[], bool], seconds: float = 20) -> None:
-    deadline = time.monotonic() + seconds
-    while not true():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
 
 
 def test_what_is_recorded_is_read_back(store: Store) -> None:
@@ -132,11 +126,11 @@ def test_rows_go_at_a_hundred_or_after_the_interval(store: Store) -> None:
         time.sleep(0.2)
         assert collector.get_stats().stored == 0
         collector.record_price("a", "X/Y", 1.0)
-        until(lambda: collector.get_stats().stored == 100)
+        until(lambda: collector.get_stats().stored == 100, 20)
     with DataCollector(store, CollectionConfig(interval_ms=1000)) as collector:
         began = time.perf_counter()
         collector.record_price("b", "X/Y", 1.0)
-        until(lambda: collector.get_stats().stored == 1)
+        until(lambda: collector.get_stats().stored == 1, 20)
         assert 0.9 < time.perf_counter() - began < 5
 
 
@@ -147,7 +141,7 @@ def test_while_the_store_is_gone_rows_wait_and_it_is_said_once(store: Store, cap
     with DataCollector(failing, CollectionConfig(batch_size=10, buffer_rows=30), FixedClock(NOW_MS), block_s=0.05) as collector:
         for i in range(30):
             collector.record_price("a", "X/Y", 1.0 + i)
-        until(lambda: failing.tries >= 3)
+        until(lambda: failing.tries >= 3, 20)
         with pytest.raises(BufferFull, match="30 rows wait"):
             collector.record_price("a", "X/Y", 99.0)
         stats = collector.get_stats()
@@ -158,7 +152,7 @@ def test_while_the_store_is_gone_rows_wait_and_it_is_said_once(store: Store, cap
         with pytest.raises(StoreError, match=r"30 rows are not stored after 0\.05 s: postgresql"):
             collector.flush(timeout_s=0.05)
         failing.problem = None
-        until(lambda: collector.get_stats().waiting == 0)
+        until(lambda: collector.get_stats().waiting == 0, 20)
         collector.record_price("a", "X/Y", 100.0)
     assert collector.prices()["price"].tolist() == [*(1.0 + i for i in range(30)), 100.0]
     stats = collector.get_stats()
@@ -254,11 +248,11 @@ def test_subscribers_see_each_record_and_none_holds_up_collection(store: Store, 
         ticks = [collector.record_price("a", "X/Y", 1.0 + i) for i in range(11_000)]
         gas = collector.record_gas_price(1, 3.0)
         assert time.perf_counter() - began < 30
-        until(lambda: len(seen) == 11_001)
+        until(lambda: len(seen) == 11_001, 20)
         unsubscribe()
         unsubscribe()
         collector.record_price("a", "X/Y", 5.0)
-        until(lambda: collector.get_stats().subscriber_errors == 11_002)
+        until(lambda: collector.get_stats().subscriber_errors == 11_002, 20)
         stats = collector.get_stats()
         never.set()
     assert seen == [*ticks, gas]

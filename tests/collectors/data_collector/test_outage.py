@@ -14,38 +14,13 @@ import pytest
 from arbml.collectors.data_collector import BufferFull, DataCollector
 from arbml.config import CollectionConfig, StoreConfig
 from arbml.store import Store
-from tests.collectors.conftest import MortalPostgres
+from tests.collectors.steady import Steady
+from tests.mortal_postgres import MortalPostgres
 
 pytestmark = pytest.mark.slow
 RECORDER = Path(__file__).parent / "recorder.py"
 OUTAGE_S = float(os.environ.get("ARBML_TEST_OUTAGE_S", "3"))  # the long one, by hand: 30
 PER_SECOND = int(os.environ.get("ARBML_TEST_EVENTS_PER_S", "1000"))
-
-
-class Load(threading.Thread):
-    """Records numbered prices of two venues at a steady rate until told to stop."""
-
-    def __init__(self, collector: DataCollector) -> None:
-        super().__init__(daemon=True)
-        self._collector = collector
-        self._enough = threading.Event()
-        self.recorded = 0
-        self.error: Exception | None = None
-
-    def run(self) -> None:
-        began = time.perf_counter()
-        try:
-            while not self._enough.is_set():
-                self._collector.record_price("ab"[self.recorded % 2], "WETH/USDC", 1.0 + self.recorded, volume=1.0)
-                self.recorded += 1
-                time.sleep(max(0.0, began + self.recorded / PER_SECOND - time.perf_counter()))
-        except Exception as error:
-            self.error = error
-
-    def end(self) -> None:
-        self._enough.set()
-        self.join(60)
-        assert self.error is None
 
 
 @pytest.mark.parametrize("how", ["stopped", "crashed"])
@@ -55,11 +30,11 @@ def test_postgresql_gone_under_load_loses_nothing_and_stores_nothing_twice(
     capacity = int(PER_SECOND * (OUTAGE_S + 30))
     with Store.open(mortal_postgres.database(how), tmp_path) as store:
         with DataCollector(store, CollectionConfig(interval_ms=1000, buffer_rows=capacity)) as collector:
-            load = Load(collector)
+            load = Steady(PER_SECOND, lambda n: collector.record_price("ab"[n % 2], "WETH/USDC", 1.0 + n, volume=1.0))
             load.start()
             time.sleep(1)
             (mortal_postgres.stop if how == "stopped" else mortal_postgres.crash)()
-            before = load.recorded
+            before = load.count
             time.sleep(OUTAGE_S)
             during = collector.get_stats()
             mortal_postgres.start()
@@ -70,16 +45,16 @@ def test_postgresql_gone_under_load_loses_nothing_and_stores_nothing_twice(
             time.sleep(0.5)
             load.end()
             assert before > 0.5 * PER_SECOND, "there was load before"
-            assert load.recorded - before > 0.5 * PER_SECOND * OUTAGE_S, "recording went on meanwhile"
+            assert load.count - before > 0.5 * PER_SECOND * OUTAGE_S, "recording went on meanwhile"
             assert "cannot connect" in during.problem or "server" in during.problem
             assert 0 < during.waiting <= capacity
             assert during.outage_s > 0.5 * OUTAGE_S
         stats = collector.get_stats()
         assert (stats.waiting, stats.turned_away, stats.refused, stats.conflicting, stats.outages) == (0, 0, 0, 0, 1)
-        assert stats.stored + stats.known == load.recorded
-        assert sorted(collector.prices()["price"].tolist()) == [1.0 + i for i in range(load.recorded)]
+        assert stats.stored + stats.known == load.count
+        assert sorted(collector.prices()["price"].tolist()) == [1.0 + i for i in range(load.count)]
     assert caplog.text.count("the store takes nothing, up to") == caplog.text.count("the store takes rows again") == 1
-    print(f"{how}: {OUTAGE_S:g} s at {PER_SECOND}/s; at its end {during.waiting} of {capacity} rows waited, {load.recorded} stored once")
+    print(f"{how}: {OUTAGE_S:g} s at {PER_SECOND}/s; at its end {during.waiting} of {capacity} rows waited, {load.count} stored once")
 
 
 def test_a_full_buffer_turns_rows_away_and_keeps_those_that_it_took(mortal_postgres: MortalPostgres, tmp_path: Path) -> None:

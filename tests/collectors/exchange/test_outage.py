@@ -13,37 +13,19 @@ from arbml.collectors.live import collect_live
 from arbml.config import CollectionConfig
 from arbml.market import Tick
 from arbml.store import Store
-from tests.collectors.conftest import MortalPostgres
 from tests.collectors.exchange.fake_binance import FakeBinance
+from tests.collectors.steady import Steady
+from tests.mortal_postgres import MortalPostgres
+from tests.waiting import until
 
 pytestmark = pytest.mark.slow
 OUTAGE_S = float(os.environ.get("ARBML_TEST_OUTAGE_S", "1"))  # the long one, by hand: 30
 PER_SECOND = int(os.environ.get("ARBML_TEST_EVENTS_PER_S", "200"))
 
 
-class Busy(threading.Thread):
-    """Trades one ETH at a time, and moves the book at every fourth event."""
-
-    def __init__(self, exchange: FakeBinance) -> None:
-        super().__init__(daemon=True)
-        self._exchange = exchange
-        self._enough = threading.Event()
-        self.traded = self.events = 0
-
-    def run(self) -> None:
-        began = time.perf_counter()
-        while not self._enough.is_set():
-            self.events += 1
-            if self.events % 4:
-                self._exchange.trade(amount="1.000")
-                self.traded += 1
-            else:
-                self._exchange.nudge()
-            time.sleep(max(0.0, began + self.events / PER_SECOND - time.perf_counter()))
-
-    def end(self) -> None:
-        self._enough.set()
-        self.join(30)
+def busy(exchange: FakeBinance) -> Steady:
+    """Trade one ETH at a time, and move the book at every fourth event."""
+    return Steady(PER_SECOND, lambda n: exchange.trade(amount="1.000") if (n + 1) % 4 else exchange.nudge())
 
 
 @pytest.mark.timeout(300)
@@ -57,8 +39,8 @@ def test_postgresql_gone_while_an_exchange_streams(
         settings = CollectionConfig(interval_ms=1000)
         live = threading.Thread(target=lambda: reports.append(collect_live(collector, store, settings, tell=told.append)))  # type: ignore[arg-type]
         live.start()
-        until(lambda: told and exchange.sockets == 2)
-        load = Busy(exchange)
+        until(lambda: told and exchange.sockets == 2, 60)
+        load = busy(exchange)
         load.start()
         time.sleep(1)
         mortal_postgres.crash()
@@ -69,7 +51,7 @@ def test_postgresql_gone_while_an_exchange_streams(
         time.sleep(1)
         load.end()
         exchange.quote(2500)
-        until(lambda: told[-1].price == 2500)
+        until(lambda: told[-1].price == 2500, 60)
         collector._end()
         live.join(60)
         assert not live.is_alive()
@@ -79,14 +61,7 @@ def test_postgresql_gone_while_an_exchange_streams(
     assert df[["ts_ms", "log_index", "ts_known_ms", "price"]].to_numpy().tolist() == [
         [one.ts_ms, one.log_index, one.ts_known_ms, one.price] for one in told
     ]
-    assert df["volume"].sum() == 2000.0 * load.traded, "every trade counts once"
+    assert df["volume"].sum() == 2000.0 * (load.count - load.count // 4), "every trade counts once"
     assert during > 0, "ticks came meanwhile"
     assert caplog.text.count("the store takes nothing, up to") == caplog.text.count("the store takes rows again") == 1
-    print(f"{OUTAGE_S:g} s: {load.events} events, {len(told)} ticks, {during} of them while the database was gone; all stored once")
-
-
-def until(true: object, seconds: float = 60) -> None:
-    deadline = time.monotonic() + seconds
-    while not true():  # type: ignore[operator]
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
+    print(f"{OUTAGE_S:g} s: {load.count} events, {len(told)} ticks, {during} of them while the database was gone; all stored once")
